@@ -1,0 +1,70 @@
+//! What an operator decided, validated: everything after this trusts it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use evenkeel_health::Policy;
+use evenkeel_model::{Address, PoolName};
+use evenkeel_routing::{ForwardingRule, ListenerRule, PoolRule, Rule};
+
+/// A whole configuration; two plans that are equal behave the same.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The operator's door.
+    pub admin: AdminRule,
+    /// Worker threads; `None` is one per core. Needs a restart to change.
+    pub workers: Option<usize>,
+    /// Where requests are logged; `None` logs none.
+    pub access_log: Option<AccessLogRule>,
+    /// Longest life of what is in flight when a listener closes or the process stops.
+    pub drain_timeout: Duration,
+    /// Forwarding fields.
+    pub forwarding: ForwardingRule,
+    /// At least one.
+    pub listeners: Vec<ListenerRule>,
+    /// At least one; each names a pool that exists.
+    pub routes: Vec<Rule>,
+    /// At least one.
+    pub pools: Vec<PoolPlan>,
+}
+
+/// The operator's door.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminRule {
+    /// Where the read-only HTTP API listens; `None` opens none.
+    pub address: Option<SocketAddr>,
+}
+
+/// Where requests are logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccessLogRule {
+    /// Standard output.
+    Stdout,
+    /// A file, appended to, reopened on SIGUSR1.
+    File(PathBuf),
+}
+
+/// A pool with its backends.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PoolPlan {
+    /// Unique.
+    pub name: PoolName,
+    /// Settings for the request path.
+    pub rule: PoolRule,
+    /// Settings for health.
+    pub health: Policy,
+    /// At least one; no address twice.
+    pub backends: Vec<BackendPlan>,
+}
+
+/// A backend as configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackendPlan {
+    /// What operators call it; `None`: its address.
+    pub name: Option<Box<str>>,
+    /// Where it is.
+    pub address: Address,
+    /// Share of requests, 1 to 1000.
+    pub weight: u16,
+}

@@ -1,0 +1,1 @@
+//! The only writer: folds plans, reports, probes and commands into a snapshot.

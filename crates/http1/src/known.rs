@@ -1,0 +1,207 @@
+//! What a field is to a proxy, decided once from its name.
+
+/// The fields that a proxy treats differently from the rest, so that forwarding is a loop over a small enum.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Known {
+    /// Forwarded as it is.
+    Other,
+    /// `Host`
+    Host,
+    /// `Connection`
+    Connection,
+    /// `Keep-Alive`
+    KeepAlive,
+    /// `Proxy-Connection`
+    ProxyConnection,
+    /// `Proxy-Authenticate`
+    ProxyAuthenticate,
+    /// `TE`
+    Te,
+    /// `Trailer`: end to end since RFC 9110; forwarded where trailers pass.
+    Trailer,
+    /// `Transfer-Encoding`
+    TransferEncoding,
+    /// `Content-Length`
+    ContentLength,
+    /// `Upgrade`
+    Upgrade,
+    /// `HTTP2-Settings`
+    Http2Settings,
+    /// `Expect`
+    Expect,
+    /// `Date`
+    Date,
+    /// `Via`
+    Via,
+    /// `Accept`
+    Accept,
+    /// `X-Forwarded-For`
+    XForwardedFor,
+    /// `X-Forwarded-Proto`
+    XForwardedProto,
+    /// `X-Forwarded-Host`
+    XForwardedHost,
+    /// `Forwarded`
+    Forwarded,
+    /// `X-Request-Id`
+    XRequestId,
+    /// `Retry-After`
+    RetryAfter,
+    /// `Max-Forwards`
+    MaxForwards,
+    /// The name has an underscore. Requests only; the proxy drops it unless told otherwise.
+    Underscore,
+    /// Named by `Connection`, and so hop-by-hop in this message.
+    Nominated,
+}
+
+impl Known {
+    /// What a name is by itself, in any case of letters. Never [`Known::Underscore`] nor [`Known::Nominated`].
+    #[inline]
+    pub fn of(name: &[u8]) -> Self {
+        let is = |lower: &[u8]| name.eq_ignore_ascii_case(lower);
+        match name.len() {
+            2 if is(b"te") => Self::Te,
+            3 if is(b"via") => Self::Via,
+            4 if is(b"host") => Self::Host,
+            4 if is(b"date") => Self::Date,
+            6 if is(b"accept") => Self::Accept,
+            6 if is(b"expect") => Self::Expect,
+            7 if is(b"upgrade") => Self::Upgrade,
+            7 if is(b"trailer") => Self::Trailer,
+            9 if is(b"forwarded") => Self::Forwarded,
+            10 if is(b"connection") => Self::Connection,
+            10 if is(b"keep-alive") => Self::KeepAlive,
+            11 if is(b"retry-after") => Self::RetryAfter,
+            12 if is(b"x-request-id") => Self::XRequestId,
+            12 if is(b"max-forwards") => Self::MaxForwards,
+            14 if is(b"content-length") => Self::ContentLength,
+            14 if is(b"http2-settings") => Self::Http2Settings,
+            15 if is(b"x-forwarded-for") => Self::XForwardedFor,
+            16 if is(b"x-forwarded-host") => Self::XForwardedHost,
+            16 if is(b"proxy-connection") => Self::ProxyConnection,
+            17 if is(b"x-forwarded-proto") => Self::XForwardedProto,
+            17 if is(b"transfer-encoding") => Self::TransferEncoding,
+            18 if is(b"proxy-authenticate") => Self::ProxyAuthenticate,
+            _ => Self::Other,
+        }
+    }
+
+    /// What a name is in a request, where one with an underscore is [`Known::Underscore`]. `None`: a backend that
+    /// takes `_` for `-` would read a framing, `Host` or forwarding field here, so the request must be refused.
+    #[inline]
+    pub fn in_request(name: &[u8]) -> Option<Self> {
+        match Self::of(name) {
+            Self::Other if name.contains(&b'_') => (!folds_into_ours(name)).then_some(Self::Underscore),
+            known => Some(known),
+        }
+    }
+
+    /// Whether the field concerns this connection alone and is never forwarded as it came.
+    #[inline]
+    pub fn is_hop_by_hop(self) -> bool {
+        match self {
+            Self::Connection
+            | Self::KeepAlive
+            | Self::ProxyConnection
+            | Self::ProxyAuthenticate
+            | Self::Te
+            | Self::TransferEncoding
+            | Self::Upgrade
+            | Self::Http2Settings
+            | Self::Nominated => true,
+            Self::Other
+            | Self::Host
+            | Self::Trailer
+            | Self::ContentLength
+            | Self::Expect
+            | Self::Date
+            | Self::Via
+            | Self::Accept
+            | Self::XForwardedFor
+            | Self::XForwardedProto
+            | Self::XForwardedHost
+            | Self::Forwarded
+            | Self::XRequestId
+            | Self::RetryAfter
+            | Self::MaxForwards
+            | Self::Underscore => false,
+        }
+    }
+
+    /// Whether a field decides framing or routing, or says who forwarded the message.
+    pub(crate) fn is_framing_or_forwarding(self) -> bool {
+        self.is_hop_by_hop()
+            || matches!(
+                self,
+                Self::Host
+                    | Self::ContentLength
+                    | Self::Trailer
+                    | Self::Expect
+                    | Self::Via
+                    | Self::Forwarded
+                    | Self::XForwardedFor
+                    | Self::XForwardedHost
+                    | Self::XForwardedProto
+            )
+    }
+}
+
+/// Whether any `X-Forwarded-*` or `X-Real-IP`, the forwarding fields that are not worth a [`Known`] of their own.
+pub(crate) fn is_forwarding_name(name: &[u8]) -> bool {
+    starts_with(name, b"x-forwarded-") || name.eq_ignore_ascii_case(b"x-real-ip")
+}
+
+/// Whether `name` begins with `lower`, in any case of letters.
+pub(crate) fn starts_with(name: &[u8], lower: &[u8]) -> bool {
+    name.get(..lower.len()).is_some_and(|front| front.eq_ignore_ascii_case(lower))
+}
+
+/// Whether `name`, with `-` for each `_`, is a framing, Host or forwarding field.
+#[cold]
+pub(crate) fn folds_into_ours(name: &[u8]) -> bool {
+    // Longer than any known name; of a longer one only the beginning counts.
+    let mut folded = [0; 32];
+    let folded = &mut folded[..name.len().min(32)];
+    folded.copy_from_slice(&name[..folded.len()]);
+    for byte in folded.iter_mut().filter(|byte| **byte == b'_') {
+        *byte = b'-';
+    }
+    Known::of(folded).is_framing_or_forwarding() || is_forwarding_name(folded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_known_in_any_case() {
+        for (name, known) in [
+            ("Host", Known::Host),
+            ("hOST", Known::Host),
+            ("TRANSFER-ENCODING", Known::TransferEncoding),
+            ("x-forwarded-Proto", Known::XForwardedProto),
+            ("HTTP2-Settings", Known::Http2Settings),
+            ("Hosts", Known::Other),
+            ("Content-Type", Known::Other),
+        ] {
+            assert_eq!(Known::of(name.as_bytes()), known, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_underscore_that_hides_a_field_of_ours_is_refused() {
+        for name in [
+            "content_length",
+            "Transfer_Encoding",
+            "X_Forwarded-For",
+            "x_forwarded_anything_at_all_however_long_the_name",
+            "x_real_ip",
+            "keep_alive",
+        ] {
+            assert_eq!(Known::in_request(name.as_bytes()), None, "{name}");
+        }
+        assert_eq!(Known::in_request(b"x_request_colour"), Some(Known::Underscore));
+        assert_eq!(Known::in_request(b"te_"), Some(Known::Underscore));
+    }
+}

@@ -1,0 +1,66 @@
+//! How far an attempt got, and what came of it.
+//!
+//! Whether a retry is legal follows from here, never from the kind of error.
+
+use crate::Cause;
+
+/// The last station that an attempt reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reached {
+    /// A backend was chosen; nothing was done yet.
+    Picked,
+    /// A connection is being made.
+    Connecting,
+    /// A connection stands; no byte of the request has been handed to it.
+    Ready,
+    /// At least one byte of the request was handed to the socket.
+    Sent,
+    /// At least one byte of the response arrived.
+    Answered,
+    /// The response head was forwarded to the client.
+    Forwarded,
+}
+
+/// Who may be retried after a failure (RFC 9110, section 9.2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// A: no request byte reached the socket; any method may go elsewhere.
+    NotSent,
+    /// C: bytes were sent, none came back; idempotent requests only.
+    Maybe,
+    /// D: response bytes arrived, none was forwarded; as `Maybe`, where the cause's row says so.
+    Answered,
+    /// The response head was forwarded; never.
+    Forwarded,
+}
+
+impl Reached {
+    /// The retry class that this station proves.
+    pub fn class(self) -> Class {
+        match self {
+            Reached::Picked | Reached::Connecting | Reached::Ready => Class::NotSent,
+            Reached::Sent => Class::Maybe,
+            Reached::Answered => Class::Answered,
+            Reached::Forwarded => Class::Forwarded,
+        }
+    }
+}
+
+/// What an attempt says about its backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A valid response, to its end.
+    Success,
+    /// It failed, and this is why.
+    Failed(Cause),
+    /// The client left first: neither failure nor success.
+    Abandoned,
+}
+
+/// How a backend is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Transport {
+    /// HTTP/1.1 without TLS.
+    #[default]
+    Cleartext,
+}

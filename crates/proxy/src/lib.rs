@@ -1,0 +1,1 @@
+//! The corridor that a request walks.

@@ -1,0 +1,23 @@
+//! Which backend gets this request: routes, pools, picks, and the snapshot that publishes them.
+//!
+//! Everything in a [`Snapshot`] is immutable but for the atomics of [`Backend`]. No loop, no clock, no I/O.
+
+mod backend;
+mod cursor;
+mod order;
+mod pick;
+mod pool;
+mod router;
+mod rules;
+mod snapshot;
+
+pub use backend::{Backend, InFlight, Readings, TrialToken, Wake};
+pub use cursor::Cursor;
+pub use pick::{Ask, Pick};
+pub use pool::{Member, Pool};
+pub use router::{Route, Router};
+pub use rules::{
+    Balance, ClientLimits, ClientTimeouts, Connections, ForwardingRule, HostMatch, ListenerRule,
+    PathMatch, PoolRule, Retry, Rule, Timeouts, WhenAllEjected,
+};
+pub use snapshot::{Listener, Snapshot, View};

@@ -1,0 +1,41 @@
+//! A pool at one moment: its rule, its members with their standing, and the orders that a pick reads.
+
+use std::sync::Arc;
+
+use evenkeel_model::{Endpoint, PoolCounters, PoolName, Status};
+
+use crate::{Backend, PoolRule};
+
+/// A pool, immutable.
+#[derive(Debug)]
+pub struct Pool {
+    /// Its name.
+    pub name: PoolName,
+    /// Its settings.
+    pub rule: PoolRule,
+    /// Every backend, whatever its phase, in configured order.
+    pub members: Vec<Member>,
+    /// Whether probes prove its members.
+    pub is_probed: bool,
+    /// Kept over reloads, by name.
+    pub counters: Arc<PoolCounters>,
+    /// Members that receive requests, in smooth weighted order.
+    pub(crate) admitted: Box<[u16]>,
+    /// Members on trial.
+    pub(crate) on_trial: Box<[u16]>,
+    /// Members to try when nobody is admitted, best first.
+    pub(crate) last_resort: Box<[u16]>,
+}
+
+/// A backend's place in a pool, at one moment.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// The backend that all moments share.
+    pub backend: Arc<Backend>,
+    /// What its address resolves to; empty while a name is unresolved.
+    pub endpoints: Arc<[Endpoint]>,
+    /// Configured share of requests, 1 to 1000.
+    pub weight: u16,
+    /// Its standing, by control.
+    pub status: Status,
+}

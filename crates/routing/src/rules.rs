@@ -1,0 +1,264 @@
+//! What an operator decided, checked and ready to use: rules for listeners, routes and pools.
+//!
+//! `config` makes them; nobody after it checks a value again.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_model::PoolName;
+use ipnet::IpNet;
+
+/// Which `Host` a route wants. Names are lower case, without a port.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum HostMatch {
+    /// Whatever the host.
+    Any,
+    /// `*.example.com`, kept as `example.com`: any name below it, at any depth, but not the name itself.
+    Wildcard(Box<str>),
+    /// This name.
+    Exact(Box<str>),
+}
+
+/// Which path a route wants, compared byte by byte with the path as sent, without its query.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PathMatch {
+    /// Whatever the path.
+    Any,
+    /// `/v1/`: `/v1/...`, and `/v1` itself. Begins and ends with a slash.
+    Prefix(Box<str>),
+    /// This path.
+    Exact(Box<str>),
+}
+
+/// One route: what it matches, where it goes, and the pool's settings as the route overrides them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    /// Which hosts.
+    pub host: HostMatch,
+    /// Which paths.
+    pub path: PathMatch,
+    /// Where to.
+    pub pool: PoolName,
+    /// The pool's, or the route's own.
+    pub timeouts: Timeouts,
+    /// The pool's, or the route's own.
+    pub retry: Retry,
+}
+
+/// How a pool's requests are shared out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Balance {
+    /// Smooth weighted round robin.
+    #[default]
+    RoundRobin,
+    /// The less busy, for its weight, of two chosen at random by weight.
+    LeastRequests,
+    /// At random by weight.
+    Random,
+}
+
+/// What a pool does when every backend is out of service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum WhenAllEjected {
+    /// Try the ejected ones, those ejected on traffic first, the longest out first.
+    #[default]
+    LastResort,
+    /// Ignore health.
+    FailOpen,
+    /// Answer 503 at once.
+    FailClosed,
+}
+
+/// How long a pool waits for a backend. None is zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// To make a connection.
+    pub connect: Duration,
+    /// For the response head, from the last request byte sent; per attempt.
+    pub head: Duration,
+    /// Between two pieces of a response body.
+    pub body_idle: Duration,
+    /// For the backend to take a piece of the request.
+    pub write: Duration,
+    /// For one attempt, from the pick to the response head.
+    pub attempt: Option<Duration>,
+    /// For all attempts, from the request head to the response head.
+    pub total: Option<Duration>,
+}
+
+/// When a failed request goes to another backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// Attempts in all, the first included; 1 turns retries off. From 1 to 10.
+    pub attempts: u8,
+    /// Statuses of a backend that a safe request without a body does not have to accept.
+    pub statuses: Arc<[u16]>,
+}
+
+/// Idle connections to a backend, per core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connections {
+    /// Longest time that one stays open unused; zero keeps none.
+    pub idle: Duration,
+    /// Most that are kept.
+    pub idle_per_backend: usize,
+}
+
+/// A pool's settings, without its members.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolRule {
+    /// How requests are shared out.
+    pub balance: Balance,
+    /// Longest waits.
+    pub timeouts: Timeouts,
+    /// Retries.
+    pub retry: Retry,
+    /// Idle connections.
+    pub connections: Connections,
+    /// What happens when nobody is left.
+    pub when_all_ejected: WhenAllEjected,
+    /// Largest response head, in bytes.
+    pub head_bytes: usize,
+}
+
+/// How long a listener waits for a client. None is zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientTimeouts {
+    /// For a whole request head, from its first byte (or from the accept, for the first one).
+    pub head: Duration,
+    /// Between two pieces of a request body, and for a client to take a piece of its response.
+    pub body_idle: Duration,
+    /// Between a response and the next request.
+    pub keep_alive: Duration,
+    /// Without a byte in either direction of a tunnel.
+    pub tunnel_idle: Duration,
+    /// For the backend to answer `Expect: 100-continue` before evenkeel does.
+    pub r#continue: Duration,
+}
+
+/// What a client may send. Zero means no limit, where it says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientLimits {
+    /// Largest request head, in bytes.
+    pub head_bytes: usize,
+    /// Most fields in a request head.
+    pub fields: usize,
+    /// Longest request target, in bytes.
+    pub uri_bytes: usize,
+    /// Largest request body, in bytes; 0: no limit.
+    pub body_bytes: u64,
+    /// Slowest request body, in bytes a second on average after the first ten seconds; 0: no limit.
+    pub body_rate: u64,
+    /// Most connections at once, over all cores; 0: no limit.
+    pub connections: usize,
+    /// Most connections at once from one address (IPv6: one /64); 0: no limit.
+    pub connections_per_client: usize,
+    /// Most requests on one connection; 0: no limit.
+    pub requests: u64,
+    /// Longest life of a connection; zero: no limit. It ends after the response in progress.
+    pub age: Duration,
+}
+
+/// One listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerRule {
+    /// What operators call it; unique.
+    pub name: Arc<str>,
+    /// Where it listens, as written; port 0 asks the kernel.
+    pub address: SocketAddr,
+    /// Longest waits.
+    pub timeouts: ClientTimeouts,
+    /// Limits.
+    pub limits: ClientLimits,
+}
+
+/// What a forwarded request says about its way here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForwardingRule {
+    /// Peers whose `X-Forwarded-*` and `X-Request-Id` are believed; everybody else's are replaced.
+    pub trusted_networks: Vec<IpNet>,
+    /// The name in `Via`; `None` sends none.
+    pub via: Option<Box<str>>,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Timeouts {
+            connect: Duration::from_secs(3),
+            head: Duration::from_secs(30),
+            body_idle: Duration::from_secs(60),
+            write: Duration::from_secs(30),
+            attempt: None,
+            total: None,
+        }
+    }
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Retry {
+            attempts: 3,
+            statuses: [502, 503, 504].into(),
+        }
+    }
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Connections {
+            idle: Duration::from_secs(60),
+            idle_per_backend: 128,
+        }
+    }
+}
+
+impl Default for PoolRule {
+    fn default() -> Self {
+        PoolRule {
+            balance: Balance::default(),
+            timeouts: Timeouts::default(),
+            retry: Retry::default(),
+            connections: Connections::default(),
+            when_all_ejected: WhenAllEjected::default(),
+            head_bytes: 64 * 1024,
+        }
+    }
+}
+
+impl Default for ClientTimeouts {
+    fn default() -> Self {
+        ClientTimeouts {
+            head: Duration::from_secs(10),
+            body_idle: Duration::from_secs(60),
+            keep_alive: Duration::from_secs(75),
+            tunnel_idle: Duration::from_secs(3600),
+            r#continue: Duration::from_secs(1),
+        }
+    }
+}
+
+impl Default for ClientLimits {
+    fn default() -> Self {
+        ClientLimits {
+            head_bytes: 64 * 1024,
+            fields: 100,
+            uri_bytes: 16 * 1024,
+            body_bytes: 1 << 30,
+            body_rate: 256,
+            connections: 10_000,
+            connections_per_client: 0,
+            requests: 0,
+            age: Duration::ZERO,
+        }
+    }
+}
+
+impl Default for ForwardingRule {
+    fn default() -> Self {
+        ForwardingRule {
+            trusted_networks: Vec::new(),
+            via: Some("evenkeel".into()),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Connections to backends, pooled per core, and probes.
