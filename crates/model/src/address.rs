@@ -110,15 +110,11 @@ fn is_host_name(host: &str) -> bool {
             && label.len() <= 63
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
     };
     let trimmed = host.strip_suffix('.').unwrap_or(host);
     let last = trimmed.rsplit('.').next().unwrap_or_default();
-    host.len() <= 253
-        && trimmed.split('.').all(label)
-        && !last.bytes().all(|byte| byte.is_ascii_digit())
+    host.len() <= 253 && trimmed.split('.').all(label) && !last.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 impl fmt::Display for Address {
@@ -160,13 +156,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_what_is_shown() {
-        for text in [
-            "127.0.0.1:80",
-            "[::1]:8080",
-            "app.internal:8000",
-            "my_app-1:1",
-            "unix:/run/a.sock",
-        ] {
+        for text in ["127.0.0.1:80", "[::1]:8080", "app.internal:8000", "my_app-1:1", "unix:/run/a.sock"] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
     }
@@ -193,9 +183,6 @@ mod tests {
 
     #[test]
     fn names_are_one_whatever_their_case() {
-        assert_eq!(
-            "APP.internal:80".parse::<Address>(),
-            "app.Internal:80".parse()
-        );
+        assert_eq!("APP.internal:80".parse::<Address>(), "app.Internal:80".parse());
     }
 }

@@ -13,15 +13,13 @@ impl Count {
     /// Adds without a locked instruction. Only the core that owns the cell may call it.
     #[inline]
     pub fn add(&self, amount: u64) {
-        self.0
-            .store(self.0.load(Relaxed).wrapping_add(amount), Relaxed);
+        self.0.store(self.0.load(Relaxed).wrapping_add(amount), Relaxed);
     }
 
     /// Subtracts, for a gauge. Only the core that owns the cell may call it.
     #[inline]
     pub fn subtract(&self, amount: u64) {
-        self.0
-            .store(self.0.load(Relaxed).wrapping_sub(amount), Relaxed);
+        self.0.store(self.0.load(Relaxed).wrapping_sub(amount), Relaxed);
     }
 
     /// The value as last stored.

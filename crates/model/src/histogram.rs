@@ -5,14 +5,12 @@ use std::time::Duration;
 use crate::Count;
 
 /// Upper bounds of the buckets, in seconds; a last bucket takes the rest.
-pub const BOUNDS_SECONDS: [f64; 16] = [
-    0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.125, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
-    30.0,
-];
+pub const BOUNDS_SECONDS: [f64; 16] =
+    [0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.125, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 const BOUNDS_MICROS: [u64; 16] = [
-    500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 125_000, 250_000, 500_000, 1_000_000,
-    2_500_000, 5_000_000, 10_000_000, 30_000_000,
+    500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 125_000, 250_000, 500_000, 1_000_000, 2_500_000,
+    5_000_000, 10_000_000, 30_000_000,
 ];
 
 /// Counts of durations by bucket.
@@ -62,10 +60,7 @@ mod tests {
         }
         let mut totals = Totals::default();
         histogram.add_to(&mut totals);
-        assert_eq!(
-            (totals.buckets[0], totals.buckets[1], totals.buckets[16]),
-            (1, 1, 1)
-        );
+        assert_eq!((totals.buckets[0], totals.buckets[1], totals.buckets[16]), (1, 1, 1));
         assert_eq!(totals.buckets.iter().sum::<u64>(), 3);
         assert!((totals.sum_seconds - 40.001_001).abs() < 1e-6);
     }

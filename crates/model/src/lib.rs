@@ -17,8 +17,8 @@ pub use cause::{Blame, Cause, Facts, Weight};
 pub use command::Command;
 pub use count::{Count, PerCore};
 pub use counters::{
-    BackendCounters, CoreBackend, CoreListener, CorePool, CoreRoute, ListenerCounters,
-    PoolCounters, RouteCounters, StatusClass,
+    BackendCounters, CoreBackend, CoreListener, CorePool, CoreRoute, ListenerCounters, PoolCounters,
+    RouteCounters, StatusClass,
 };
 pub use histogram::{BOUNDS_SECONDS, Histogram, Totals};
 pub use identity::{BackendId, PoolName};

@@ -19,12 +19,7 @@ pub enum Phase {
 
 impl Phase {
     /// Every phase, in the order of a backend's life.
-    pub const ALL: [Phase; 4] = [
-        Phase::Unproven,
-        Phase::Serving,
-        Phase::Ejected,
-        Phase::Trial,
-    ];
+    pub const ALL: [Phase; 4] = [Phase::Unproven, Phase::Serving, Phase::Ejected, Phase::Trial];
 
     /// The word for it, in logs, metrics and status.
     pub fn as_str(self) -> &'static str {

@@ -1,1 +1,17 @@
-//! Connections to backends, pooled per core, and probes.
+//! Connections to backends: made, kept idle per core, watched; and the probes that control orders.
+//!
+//! Nothing here decides: a failure is named by its [`Cause`](evenkeel_model::Cause), and others say what follows.
+
+mod alarm;
+mod connect;
+mod idle;
+mod probe;
+mod resolve;
+mod socket;
+
+pub use alarm::{Alarm, GRAIN, Sweep};
+pub use connect::{ConnectError, Connection, cause_of_connect_error, connect};
+pub use idle::{Idle, IdleCell, Taken};
+pub use probe::probe;
+pub use resolve::resolve;
+pub use socket::Socket;

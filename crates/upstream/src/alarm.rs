@@ -1,0 +1,215 @@
+//! Deadlines at the price of a store: one coarse sweep per core for waits of a second and more, a real timer below.
+//!
+//! A task owns one [`Alarm`] and sets it before each wait; the sweep wakes the tasks whose time has come.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use tokio::time::Sleep;
+
+/// How late a coarse deadline may be noticed.
+pub const GRAIN: Duration = Duration::from_millis(100);
+
+/// Waits shorter than this get a timer of their own.
+const COARSE: Duration = Duration::from_secs(1);
+
+const NEVER: u64 = u64::MAX;
+
+/// All alarms of one core.
+#[derive(Debug)]
+pub struct Sweep {
+    origin: Instant,
+    /// Milliseconds since `origin`, as of the last sweep.
+    now: Cell<u64>,
+    alarms: RefCell<Vec<Option<Rc<Slot>>>>,
+    free: RefCell<Vec<usize>>,
+}
+
+/// One task's deadline.
+#[derive(Debug)]
+pub struct Alarm {
+    slot: Rc<Slot>,
+    index: usize,
+    sweep: Weak<Sweep>,
+    timer: RefCell<Option<Pin<Box<Sleep>>>>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    due: Cell<u64>,
+    passed: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Sweep {
+    /// A sweep without alarms.
+    pub fn new(now: Instant) -> Rc<Self> {
+        Rc::new(Sweep {
+            origin: now,
+            now: Cell::new(0),
+            alarms: RefCell::default(),
+            free: RefCell::default(),
+        })
+    }
+
+    /// A new alarm, not set.
+    pub fn alarm(self: &Rc<Self>) -> Alarm {
+        let slot =
+            Rc::new(Slot { due: Cell::new(NEVER), passed: Cell::new(false), waker: RefCell::default() });
+        let mut alarms = self.alarms.borrow_mut();
+        let index = self.free.borrow_mut().pop().unwrap_or(alarms.len());
+        if index == alarms.len() {
+            alarms.push(None);
+        }
+        alarms[index] = Some(slot.clone());
+        Alarm { slot, index, sweep: Rc::downgrade(self), timer: RefCell::default() }
+    }
+
+    /// Wakes every task whose deadline has passed. Call it every [`GRAIN`].
+    pub fn pass(&self, now: Instant) {
+        let now = self.millis(now);
+        self.now.set(now);
+        for slot in self.alarms.borrow().iter().flatten() {
+            if slot.due.get() <= now {
+                slot.ring();
+            }
+        }
+    }
+
+    fn millis(&self, at: Instant) -> u64 {
+        at.saturating_duration_since(self.origin).as_millis() as u64
+    }
+}
+
+impl Slot {
+    fn ring(&self) {
+        self.due.set(NEVER);
+        self.passed.set(true);
+        if let Some(waker) = self.waker.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+}
+
+impl Alarm {
+    /// Sets the deadline, in place of the one before.
+    pub fn set(&self, due: Instant, now: Instant) {
+        self.slot.passed.set(false);
+        let left = due.saturating_duration_since(now);
+        if left >= COARSE {
+            self.timer.take();
+            let sweep = self.sweep.upgrade().expect("a core's sweep outlives its tasks");
+            self.slot.due.set(sweep.millis(due));
+            return;
+        }
+        self.slot.due.set(NEVER);
+        *self.timer.borrow_mut() = Some(Box::pin(tokio::time::sleep_until(due.into())));
+    }
+
+    /// Forgets the deadline.
+    #[inline]
+    pub fn clear(&self) {
+        self.slot.due.set(NEVER);
+        self.slot.passed.set(false);
+        if self.timer.borrow().is_some() {
+            self.timer.take();
+        }
+    }
+
+    /// Whether the deadline has passed; if not, the task is woken when it does.
+    #[inline]
+    pub fn poll_passed(&self, cx: &mut Context<'_>) -> bool {
+        if self.slot.passed.get() {
+            return true;
+        }
+        if self.slot.due.get() != NEVER {
+            self.slot.keep_waker(cx);
+            return false;
+        }
+        match self.timer.borrow_mut().as_mut().map(|timer| timer.as_mut().poll(cx)) {
+            Some(Poll::Ready(())) => {
+                self.slot.passed.set(true);
+                true
+            }
+            Some(Poll::Pending) | None => false,
+        }
+    }
+}
+
+impl Slot {
+    #[inline]
+    fn keep_waker(&self, cx: &Context<'_>) {
+        let mut waker = self.waker.borrow_mut();
+        if !waker.as_ref().is_some_and(|kept| kept.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
+        }
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if let Some(sweep) = self.sweep.upgrade() {
+            sweep.alarms.borrow_mut()[self.index] = None;
+            sweep.free.borrow_mut().push(self.index);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_passed(alarm: &Alarm) -> bool {
+        alarm.poll_passed(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn a_coarse_deadline_passes_with_the_sweep() {
+        let start = Instant::now();
+        let sweep = Sweep::new(start);
+        let alarm = sweep.alarm();
+        alarm.set(start + Duration::from_secs(2), start);
+        sweep.pass(start + Duration::from_millis(1900));
+        assert!(!is_passed(&alarm));
+        sweep.pass(start + Duration::from_millis(2000));
+        assert!(is_passed(&alarm));
+    }
+
+    #[test]
+    fn a_cleared_alarm_never_rings() {
+        let start = Instant::now();
+        let sweep = Sweep::new(start);
+        let alarm = sweep.alarm();
+        alarm.set(start + Duration::from_secs(2), start);
+        alarm.clear();
+        sweep.pass(start + Duration::from_secs(5));
+        assert!(!is_passed(&alarm));
+    }
+
+    #[test]
+    fn a_dropped_alarm_gives_its_place_back() {
+        let sweep = Sweep::new(Instant::now());
+        for _ in 0..3 {
+            drop(sweep.alarm());
+        }
+        assert_eq!(sweep.alarms.borrow().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_short_wait_has_a_timer_of_its_own() {
+        let sweep = Sweep::new(Instant::now());
+        let alarm = sweep.alarm();
+        let begin = tokio::time::Instant::now();
+        alarm.set(begin.into_std() + Duration::from_millis(30), begin.into_std());
+        std::future::poll_fn(|cx| match alarm.poll_passed(cx) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        })
+        .await;
+        assert!(begin.elapsed() >= Duration::from_millis(30));
+    }
+}

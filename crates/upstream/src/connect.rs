@@ -1,0 +1,100 @@
+//! Making one connection, and naming what went wrong.
+
+use std::io::{self, ErrorKind};
+use std::time::Instant;
+
+use evenkeel_model::{Cause, Endpoint};
+use rustix::io::Errno;
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::Socket;
+
+/// A connection to a backend, between two requests or in one.
+#[derive(Debug)]
+pub struct Connection {
+    /// The socket.
+    pub socket: Socket,
+    /// When it was made.
+    pub opened: Instant,
+    /// How many requests it has carried to their end.
+    pub requests: u64,
+}
+
+/// Why a connection was not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectError {
+    /// By the table of failures.
+    pub cause: Cause,
+    /// Another backend's address may do where this one failed for want of a local port.
+    pub is_port_shortage: bool,
+}
+
+/// Connects to the first endpoint that answers, in order. Has no deadline of its own: the caller drops it.
+pub async fn connect(endpoints: &[Endpoint], now: Instant) -> Result<Connection, ConnectError> {
+    let mut error = ConnectError { cause: Cause::DnsFailed, is_port_shortage: false };
+    for endpoint in endpoints {
+        match open(endpoint).await {
+            Ok(socket) => return Ok(Connection { socket, opened: now, requests: 0 }),
+            Err(failed) => error = cause_of_connect_error(&failed),
+        }
+    }
+    Err(error)
+}
+
+async fn open(endpoint: &Endpoint) -> io::Result<Socket> {
+    match endpoint {
+        Endpoint::Tcp(address) => {
+            let stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            Ok(Socket::Tcp(stream))
+        }
+        Endpoint::Unix(path) => Ok(Socket::Unix(UnixStream::connect(path).await?)),
+    }
+}
+
+/// The row of the table of failures for an error of `connect(2)` or `socket(2)`.
+pub fn cause_of_connect_error(error: &io::Error) -> ConnectError {
+    let errno = Errno::from_io_error(error);
+    let cause = match errno {
+        Some(Errno::CONNREFUSED | Errno::NOENT) => Cause::ConnectRefused,
+        Some(Errno::CONNRESET | Errno::CONNABORTED | Errno::PIPE | Errno::NOTCONN | Errno::INVAL) => {
+            Cause::ConnectReset
+        }
+        Some(Errno::HOSTUNREACH | Errno::NETUNREACH | Errno::HOSTDOWN | Errno::NETDOWN) => Cause::Unroutable,
+        Some(Errno::TIMEDOUT) => Cause::ConnectTimeout,
+        Some(Errno::ACCESS | Errno::PERM) => Cause::LocalPermission,
+        // A Unix socket whose backlog is full says so with EAGAIN.
+        Some(Errno::AGAIN) => Cause::ConnectRefused,
+        _ if error.kind() == ErrorKind::TimedOut => Cause::ConnectTimeout,
+        _ => Cause::LocalResource,
+    };
+    ConnectError { cause, is_port_shortage: errno == Some(Errno::ADDRNOTAVAIL) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_errno_has_its_cause() {
+        for (errno, cause) in [
+            (Errno::CONNREFUSED, Cause::ConnectRefused),
+            (Errno::NOENT, Cause::ConnectRefused),
+            (Errno::CONNRESET, Cause::ConnectReset),
+            (Errno::NETUNREACH, Cause::Unroutable),
+            (Errno::TIMEDOUT, Cause::ConnectTimeout),
+            (Errno::ACCESS, Cause::LocalPermission),
+            (Errno::MFILE, Cause::LocalResource),
+            (Errno::ADDRNOTAVAIL, Cause::LocalResource),
+        ] {
+            assert_eq!(cause_of_connect_error(&errno.into()).cause, cause, "{errno:?}");
+        }
+        assert!(cause_of_connect_error(&Errno::ADDRNOTAVAIL.into()).is_port_shortage);
+    }
+
+    #[tokio::test]
+    async fn nothing_to_connect_to_is_a_failed_name() {
+        let failed = connect(&[], Instant::now()).await.expect_err("there is no endpoint");
+        assert_eq!(failed.cause, Cause::DnsFailed);
+    }
+}

@@ -1,0 +1,95 @@
+//! One stream socket, TCP or Unix, polled directly: a corridor reads and writes both its sides in one task.
+
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+/// A connected stream socket.
+#[derive(Debug)]
+pub enum Socket {
+    /// TCP.
+    Tcp(TcpStream),
+    /// A Unix stream socket.
+    Unix(UnixStream),
+}
+
+/// What a look at an idle socket shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Idleness {
+    /// Open, and nothing was said.
+    Quiet,
+    /// Closed, or the peer spoke out of turn.
+    Spoilt,
+}
+
+impl Socket {
+    /// Reads into `buffer`; `Ok(0)` is the end. Makes no system call while the reactor knows of nothing to read.
+    #[inline]
+    pub fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(buffer);
+        let polled = match self {
+            Socket::Tcp(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
+            Socket::Unix(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
+        };
+        polled.map_ok(|()| buffer.filled().len())
+    }
+
+    /// Writes what fits of `slices`.
+    #[inline]
+    pub fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        match (self, slices) {
+            (Socket::Tcp(stream), [one]) => Pin::new(stream).poll_write(cx, one),
+            (Socket::Tcp(stream), many) => Pin::new(stream).poll_write_vectored(cx, many),
+            (Socket::Unix(stream), many) => Pin::new(stream).poll_write_vectored(cx, many),
+        }
+    }
+
+    /// Says that nothing more will be written.
+    pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Socket::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Socket::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+
+    /// Makes the close a reset, so that the peer cannot take what it has for the whole.
+    pub fn reset_on_close(&self) {
+        if let Socket::Tcp(stream) = self {
+            // A socket that the peer has reset already refuses the option; its close cannot mislead anybody.
+            let _ = stream.set_zero_linger();
+        }
+    }
+
+    /// Whether an idle socket is still fit for a request, as far as the reactor knows.
+    pub(crate) fn look(&mut self) -> Idleness {
+        let mut byte = [0];
+        match self.poll_read(&mut Context::from_waker(Waker::noop()), &mut byte) {
+            Poll::Pending => Idleness::Quiet,
+            Poll::Ready(_) => Idleness::Spoilt,
+        }
+    }
+
+    /// Asks the kernel whether an idle socket is still fit for a request: one system call, and no more races
+    /// than the network itself has.
+    pub fn is_quiet(&self) -> bool {
+        let mut byte = [0u8];
+        let flags = rustix::net::RecvFlags::PEEK | rustix::net::RecvFlags::DONTWAIT;
+        match rustix::net::recv(self.as_fd(), &mut byte[..], flags) {
+            Err(error) => error == rustix::io::Errno::AGAIN,
+            Ok(_) => false,
+        }
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Socket::Tcp(stream) => stream.as_fd(),
+            Socket::Unix(stream) => stream.as_fd(),
+        }
+    }
+}
