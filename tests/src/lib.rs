@@ -1,1 +1,18 @@
-//! What the end-to-end tests and the benchmark share.
+//! What the end-to-end tests and the benchmark share: the program under test, its backends, its clients.
+//!
+//! Everything here panics when the world is not as a test needs it: the panic is the report. Every wait has a deadline.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a harness reports; nothing of this package ships")]
+
+pub mod backend;
+pub mod balancer;
+pub mod client;
+pub mod load;
+pub mod metrics;
+pub mod nginx;
+pub mod pattern;
+pub mod process;
+pub mod request;
+pub mod response;
+pub mod tools;
+pub mod wait;

@@ -1,0 +1,247 @@
+//! Scripted backends on raw sockets: a thread per connection, a script that can be changed while it runs.
+//!
+//! Every byte that arrives is kept, so that a test can assert that nothing arrived.
+
+mod script;
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use crate::request::{Reader, Request};
+
+pub use script::{Answer, Next, Script, reset};
+
+/// Longest that a backend waits for bytes: a test is over by then.
+const IDLE: Duration = Duration::from_secs(120);
+/// Bytes of what arrived that are kept.
+const KEPT: usize = 1 << 20;
+
+/// A running backend; it stops when dropped.
+pub struct Backend {
+    shared: Arc<Shared>,
+    address: Where,
+    acceptor: Option<JoinHandle<()>>,
+}
+
+/// What the connections of a backend share.
+pub(crate) struct Shared {
+    pub(crate) name: String,
+    script: Mutex<Script>,
+    connections: AtomicUsize,
+    open: Mutex<HashMap<usize, Socket>>,
+    received: Mutex<Vec<u8>>,
+    requests: Mutex<Vec<Request>>,
+    stopped: AtomicBool,
+}
+
+#[derive(Clone)]
+enum Where {
+    Tcp(SocketAddr),
+    Unix(Box<Path>),
+}
+
+impl Backend {
+    /// Listens on 127.0.0.1, on a port of the kernel's choice.
+    pub fn start(name: &str, script: Script) -> Backend {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("the kernel has a free port");
+        let address = socket.local_addr().unwrap().as_socket().unwrap();
+        Backend::serve(name, script, socket, Where::Tcp(address))
+    }
+
+    /// Listens on a Unix socket.
+    pub fn start_unix(name: &str, path: &Path, script: Script) -> Backend {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        socket.bind(&SockAddr::unix(path).expect("a short path")).expect("a free path");
+        Backend::serve(name, script, socket, Where::Unix(path.into()))
+    }
+
+    fn serve(name: &str, script: Script, socket: Socket, address: Where) -> Backend {
+        socket.listen(1024).expect("a bound socket listens");
+        let shared = Arc::new(Shared {
+            name: name.to_owned(),
+            script: Mutex::new(script),
+            connections: AtomicUsize::new(0),
+            open: Mutex::default(),
+            received: Mutex::default(),
+            requests: Mutex::default(),
+            stopped: AtomicBool::new(false),
+        });
+        let accepting = shared.clone();
+        let acceptor = std::thread::spawn(move || accept(&accepting, &socket));
+        Backend { shared, address, acceptor: Some(acceptor) }
+    }
+
+    /// As a configuration names it: `127.0.0.1:PORT` or `unix:/path`.
+    pub fn address(&self) -> String {
+        match &self.address {
+            Where::Tcp(address) => address.to_string(),
+            Where::Unix(path) => format!("unix:{}", path.display()),
+        }
+    }
+
+    /// From the next request on (the next connection, for scripts of connections), do this.
+    pub fn set(&self, script: Script) {
+        *self.shared.script.lock().unwrap() = script;
+    }
+
+    /// Connections accepted so far.
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::Acquire)
+    }
+
+    /// Connections open now.
+    pub fn open(&self) -> usize {
+        self.shared.open.lock().unwrap().len()
+    }
+
+    /// Everything that has arrived, on all connections (the first mebibyte).
+    pub fn received(&self) -> Vec<u8> {
+        self.shared.received.lock().unwrap().clone()
+    }
+
+    /// Every whole request that has arrived.
+    pub fn requests(&self) -> Vec<Request> {
+        self.shared.requests.lock().unwrap().clone()
+    }
+
+    /// How often a request with this target arrived.
+    pub fn deliveries(&self, target: &str) -> usize {
+        let requests = self.shared.requests.lock().unwrap();
+        requests.iter().filter(|one| one.target == target).count()
+    }
+
+    /// Closes every open connection, as a backend does with idle ones.
+    pub fn close_connections(&self) {
+        for socket in self.shared.open.lock().unwrap().values() {
+            // One that its peer has closed already is closed.
+            let _ = socket.shutdown(std::net::Shutdown::Both);
+        }
+    }
+}
+
+impl Drop for Backend {
+    fn drop(&mut self) {
+        self.shared.stopped.store(true, Ordering::Release);
+        match &self.address {
+            Where::Tcp(address) => drop(std::net::TcpStream::connect(address)),
+            Where::Unix(path) => drop(std::os::unix::net::UnixStream::connect(path)),
+        }
+        self.close_connections();
+        if let Some(acceptor) = self.acceptor.take() {
+            // Its panic has been printed; dropping must not panic again.
+            let _ = acceptor.join();
+        }
+    }
+}
+
+/// An address that refuses connections for as long as this lives: bound, not listening.
+pub struct Refusing {
+    socket: Socket,
+}
+
+impl Default for Refusing {
+    fn default() -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("the kernel has a free port");
+        Refusing { socket }
+    }
+}
+
+impl Refusing {
+    /// As a configuration names it.
+    pub fn address(&self) -> String {
+        let address = self.socket.local_addr().unwrap();
+        address.as_socket().unwrap().to_string()
+    }
+}
+
+fn accept(shared: &Arc<Shared>, socket: &Socket) {
+    while let Ok((connection, _)) = socket.accept() {
+        if shared.stopped.load(Ordering::Acquire) {
+            return;
+        }
+        let number = shared.connections.fetch_add(1, Ordering::AcqRel);
+        let handle = connection.try_clone().expect("descriptors left");
+        shared.open.lock().unwrap().insert(number, handle);
+        let shared = shared.clone();
+        std::thread::spawn(move || {
+            converse(&shared, connection);
+            shared.open.lock().unwrap().remove(&number);
+        });
+    }
+}
+
+/// Serves one connection until its script or its peer ends it.
+fn converse(shared: &Arc<Shared>, connection: Socket) {
+    let _ = connection.set_read_timeout(Some(IDLE));
+    let _ = connection.set_write_timeout(Some(IDLE));
+    let _ = connection.set_tcp_nodelay(true);
+    let script = shared.script.lock().unwrap().clone();
+    if let Next::Close = script.on_accept(&connection) {
+        return;
+    }
+    let mut reader = Reader::new(Logged { socket: connection, shared: shared.clone() });
+    while let Ok(Some(request)) = request(&mut reader) {
+        shared.requests.lock().unwrap().push(request.clone());
+        let script = shared.script.lock().unwrap().clone();
+        match script.on_request(shared, &request, &mut reader) {
+            Ok(Next::Continue) => {}
+            Ok(Next::Close) | Err(_) => return,
+        }
+    }
+}
+
+/// Reads one request with its body; answers `Expect: 100-continue` first.
+fn request(reader: &mut Reader<Logged>) -> std::io::Result<Option<Request>> {
+    let Some(head) = reader.head()? else {
+        return Ok(None);
+    };
+    let mut words = head.split(' ');
+    let mut request = Request {
+        method: words.next().unwrap_or_default().to_owned(),
+        target: words.next().unwrap_or_default().to_owned(),
+        head: head.clone(),
+        body_bytes: 0,
+        checksum: crate::pattern::Checksum::default(),
+    };
+    if request.field("expect").is_some() {
+        std::io::Write::write_all(&mut reader.stream.socket, b"HTTP/1.1 100 Continue\r\n\r\n")?;
+    }
+    let (mut bytes, mut checksum) = (0, request.checksum);
+    let take = |piece: &[u8]| {
+        bytes += piece.len() as u64;
+        checksum.add(piece);
+    };
+    if request.field("transfer-encoding").is_some() {
+        reader.chunked(take)?;
+    } else if let Some(length) = request.field("content-length") {
+        reader.exact(length.parse().unwrap_or(0), take)?;
+    }
+    (request.body_bytes, request.checksum) = (bytes, checksum);
+    Ok(Some(request))
+}
+
+/// A socket whose incoming bytes are kept.
+pub(crate) struct Logged {
+    pub(crate) socket: Socket,
+    shared: Arc<Shared>,
+}
+
+impl Read for Logged {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.socket.read(buffer)?;
+        let mut received = self.shared.received.lock().unwrap();
+        let kept = read.min(KEPT.saturating_sub(received.len()));
+        received.extend_from_slice(&buffer[..kept]);
+        Ok(read)
+    }
+}

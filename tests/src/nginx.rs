@@ -1,0 +1,135 @@
+//! Real nginx processes as backends: killed, stopped, restarted, told to answer 502.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::process::{self, Process};
+use crate::tools::tool;
+use crate::{client, wait};
+
+/// Longest that nginx takes for anything.
+const SOON: Duration = Duration::from_secs(10);
+
+/// One nginx, master and workers, on a port of its own.
+pub struct Nginx {
+    folder: TempDir,
+    name: String,
+    address: SocketAddr,
+    process: Option<Process>,
+}
+
+impl Nginx {
+    /// Starts one that answers every request with 200 and `NAME URI`.
+    pub fn start(name: &str) -> Nginx {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut nginx = Nginx { folder, name: name.to_owned(), address: free_address(), process: None };
+        nginx.answer(200);
+        nginx.run();
+        nginx
+    }
+
+    /// As a configuration names it.
+    pub fn address(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// Starts it (again) on its address, and waits until it answers.
+    pub fn run(&mut self) {
+        self.process = Some(launch(self.folder.path()));
+        wait_until_it_answers(self.address);
+    }
+
+    /// Kills master and workers.
+    pub fn kill(&mut self) {
+        let Some(mut process) = self.process.take() else {
+            return;
+        };
+        for id in process.family() {
+            process::send(id, Signal::KILL);
+        }
+        process.kill();
+    }
+
+    /// Stops master and workers where they are: the kernel still accepts connections, nobody answers.
+    pub fn freeze(&self) {
+        self.signal_all(Signal::STOP);
+    }
+
+    /// Lets a frozen one go on.
+    pub fn thaw(&self) {
+        self.signal_all(Signal::CONT);
+    }
+
+    /// From now on, answer every request with this status.
+    pub fn answer_with(&self, status: u16) {
+        self.answer(status);
+        let process = self.process.as_ref().expect("a running nginx");
+        process.signal(Signal::HUP);
+        wait::until_true(SOON, "nginx to take its configuration", || {
+            client::try_get(self.address, "/").is_ok_and(|response| response.status == status)
+        });
+    }
+
+    fn answer(&self, status: u16) {
+        let server = format!(
+            "server {{ listen {}; keepalive_requests 1000000; default_type text/plain; \
+             location / {{ return {status} \"{} $request_uri\"; }} }}",
+            self.address, self.name
+        );
+        write_configuration(self.folder.path(), 2, &server);
+    }
+
+    fn signal_all(&self, signal: Signal) {
+        let process = self.process.as_ref().expect("a running nginx");
+        for id in process.family() {
+            process::send(id, signal);
+        }
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// An address on loopback that was free a moment ago.
+pub fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("the kernel has a free port");
+    listener.local_addr().unwrap()
+}
+
+/// Writes `nginx.conf` with these servers into a folder that becomes nginx's prefix.
+pub fn write_configuration(folder: &Path, workers: usize, servers: &str) {
+    let user = match rustix::process::geteuid().is_root() {
+        true => "user root;",
+        false => "",
+    };
+    let configuration = format!(
+        "{user} daemon off; master_process on; worker_processes {workers}; pid nginx.pid; error_log stderr error;\n\
+         worker_rlimit_nofile 20000; worker_shutdown_timeout 5s;\n\
+         events {{ worker_connections 16000; }}\n\
+         http {{ access_log off; client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;\n\
+         uwsgi_temp_path uwsgi; scgi_temp_path scgi;\n{servers}\n}}\n"
+    );
+    std::fs::write(folder.join("nginx.conf"), configuration).unwrap();
+}
+
+/// Runs nginx with a folder as its prefix.
+pub fn launch(folder: &Path) -> Process {
+    let mut command = Command::new(tool("nginx"));
+    command.arg("-p").arg(folder).args(["-c", "nginx.conf"]);
+    command.args(["-e", "stderr"]);
+    Process::start("nginx", command, folder)
+}
+
+/// Waits until something answers HTTP at an address.
+#[track_caller]
+pub fn wait_until_it_answers(address: SocketAddr) {
+    wait::until_true(SOON, &format!("an answer from {address}"), || client::try_get(address, "/").is_ok());
+}
