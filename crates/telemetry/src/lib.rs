@@ -1,1 +1,18 @@
 //! What operators see: metrics and the access log.
+//!
+//! Nothing here is on the way of a request: a worker appends to a buffer of its own or counts in its own cell,
+//! and a writer thread or a scrape does the rest.
+
+mod access_log;
+mod entry;
+mod json;
+mod recorder;
+mod reload;
+mod time;
+mod writer;
+
+pub use access_log::{AccessLog, AccessLogTarget};
+pub use entry::{Entry, Try};
+pub use recorder::Recorder;
+pub use reload::{LastReload, ReloadState};
+pub use time::rfc3339;
