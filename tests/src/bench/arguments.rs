@@ -1,0 +1,67 @@
+//! The command line of the benchmark.
+
+use std::path::PathBuf;
+
+const USAGE: &str = "\
+usage: bench [--quick] [--bin BIN] [--base BIN] [--only haproxy,nginx,evenkeel] [--rounds N] [--write FILE]
+
+  --quick       a quarter of the requests and one round: to see that it works, not to compare
+  --bin BIN     the evenkeel to measure; default: the one beside this program
+  --base BIN    compare with this evenkeel instead of the peers: nine interleaved pairs (or --rounds)
+  --only NAMES  measure only these
+  --rounds N    interleaved rounds; default 3
+  --write FILE  write the report there too";
+
+/// What was asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Arguments {
+    pub(crate) is_quick: bool,
+    pub(crate) binary: PathBuf,
+    pub(crate) base: Option<PathBuf>,
+    pub(crate) only: Vec<String>,
+    pub(crate) rounds: Option<usize>,
+    pub(crate) write: Option<PathBuf>,
+}
+
+impl Arguments {
+    /// Reads them; an error is the text to show.
+    pub(crate) fn read() -> Result<Arguments, String> {
+        let mut arguments = Arguments {
+            is_quick: false,
+            binary: beside_this_program(),
+            base: None,
+            only: ["haproxy", "nginx", "evenkeel"].map(str::to_owned).to_vec(),
+            rounds: None,
+            write: None,
+        };
+        let mut words = std::env::args().skip(1);
+        while let Some(word) = words.next() {
+            let mut value = || words.next().ok_or(format!("{word} needs a value\n\n{USAGE}"));
+            match word.as_str() {
+                "--quick" => arguments.is_quick = true,
+                "--bin" => arguments.binary = value()?.into(),
+                "--base" => arguments.base = Some(value()?.into()),
+                "--only" => arguments.only = value()?.split(',').map(str::to_owned).collect(),
+                "--rounds" => arguments.rounds = Some(number(&value()?)?),
+                "--write" => arguments.write = Some(value()?.into()),
+                _ => return Err(format!("{word}?\n\n{USAGE}")),
+            }
+        }
+        Ok(arguments)
+    }
+
+    /// Interleaved rounds.
+    pub(crate) fn rounds(&self, default: usize) -> usize {
+        self.rounds.unwrap_or(if self.is_quick { 1 } else { default })
+    }
+}
+
+fn number(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or(format!("--rounds {text}: not a positive number\n\n{USAGE}"))
+}
+
+fn beside_this_program() -> PathBuf {
+    let program = std::env::current_exe().expect("a running program has a path");
+    program.with_file_name("evenkeel")
+}

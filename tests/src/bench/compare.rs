@@ -1,0 +1,43 @@
+//! Two builds of evenkeel beside each other: interleaved pairs, and the median of their ratios with its interval.
+
+use std::path::Path;
+
+use crate::arguments::Arguments;
+use crate::backends::Backends;
+use crate::cases::Case;
+use crate::contestant::Contestant;
+use crate::peers::measure;
+use crate::statistics::{interval, median};
+
+/// Pairs of each case: the fewest whose median has a 95 % interval inside the extremes.
+const PAIRS: usize = 9;
+
+/// Measures and prints one line a case.
+pub(crate) fn run(arguments: &Arguments, base: &Path) {
+    let builds = [base.to_owned(), arguments.binary.clone()].map(Contestant::Evenkeel);
+    let backends = Backends::start();
+    let running = builds.each_ref().map(|one| one.start(backends.addresses, false));
+    let pairs = arguments.rounds(PAIRS);
+    println!("CPU per request, new build / base, median of {pairs} interleaved pairs [95 % interval]\n");
+    println!("| case | base, µs | new, µs | ratio |\n|---|---:|---:|---:|");
+    for case in Case::all(arguments.is_quick) {
+        let mut cpu = [Vec::new(), Vec::new()];
+        for pair in 0..pairs {
+            // Every other pair the other way round: A B, B A, A B ...
+            for turn in 0..2 {
+                let who = (turn + pair) % 2;
+                cpu[who].push(measure(&running[who], &case).cpu);
+            }
+        }
+        let [base, new] = &cpu;
+        let ratios: Vec<f64> = new.iter().zip(base).map(|(new, base)| new / base).collect();
+        let (low, high) = interval(&ratios);
+        println!(
+            "| {} | {:.2} | {:.2} | {:.3} [{low:.3}, {high:.3}] |",
+            case.name,
+            median(base),
+            median(new),
+            median(&ratios)
+        );
+    }
+}

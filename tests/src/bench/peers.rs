@@ -1,0 +1,80 @@
+//! evenkeel beside HAProxy and nginx: the same cases in the same rounds, one after another.
+
+use std::time::Duration;
+
+use evenkeel_tests::process::cpu_nanoseconds;
+
+use crate::arguments::Arguments;
+use crate::backends::Backends;
+use crate::cases::Case;
+use crate::contestant::{Contestant, Running};
+use crate::generator;
+use crate::idle;
+use crate::report::Report;
+
+/// One case of one contestant in one round.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Measurement {
+    /// The proxy's processor time per request, in microseconds.
+    pub(crate) cpu: f64,
+    /// Requests a second.
+    pub(crate) rate: f64,
+    /// Of the time from the first byte sent to the last byte received.
+    pub(crate) p99: Duration,
+}
+
+/// All rounds, without and with logs; prints and writes the report.
+pub(crate) fn run(arguments: &Arguments) {
+    let contestants = contestants(arguments);
+    let backends = Backends::start();
+    let cases = Case::all(arguments.is_quick);
+    let mut report = Report::new(&contestants, arguments);
+    for is_logging in [false, true] {
+        let start = |one: &Contestant| one.start(backends.addresses, is_logging);
+        let running: Vec<Running> = contestants.iter().map(start).collect();
+        for round in 0..arguments.rounds(3) {
+            for case in &cases {
+                // Each round begins with another one, so that nobody always follows the same neighbour.
+                for turn in 0..running.len() {
+                    let who = (turn + round) % running.len();
+                    let measurement = measure(&running[who], case);
+                    eprintln!("{:9} {:32} {measurement:.2?}", contestants[who].name(), case.name);
+                    report.add(case.name, is_logging, who, measurement);
+                }
+            }
+        }
+    }
+    for _ in 0..arguments.rounds(3) {
+        for (who, contestant) in contestants.iter().enumerate() {
+            let running = contestant.start(backends.addresses, false);
+            let connections = idle::connections(arguments.is_quick);
+            let bytes = idle::bytes_per_connection(&running, connections);
+            eprintln!("{:9} idle connection {bytes:.0} bytes", contestant.name());
+            report.add_idle(who, bytes);
+        }
+    }
+    report.finish(arguments);
+}
+
+/// Warms up, then measures one case.
+pub(crate) fn measure(running: &Running, case: &Case) -> Measurement {
+    generator::run(running.address, case, case.requests / 10);
+    let before = cpu_nanoseconds(&running.family());
+    let seen = generator::run(running.address, case, case.requests);
+    let spent = cpu_nanoseconds(&running.family()) - before;
+    Measurement {
+        cpu: spent as f64 / 1000.0 / case.requests as f64,
+        rate: case.requests as f64 / seen.elapsed.as_secs_f64(),
+        p99: seen.p99,
+    }
+}
+
+fn contestants(arguments: &Arguments) -> Vec<Contestant> {
+    let known = |name: &String| match name.as_str() {
+        "haproxy" => Contestant::Haproxy,
+        "nginx" => Contestant::Nginx,
+        "evenkeel" => Contestant::Evenkeel(arguments.binary.clone()),
+        other => panic!("--only {other}: haproxy, nginx or evenkeel"),
+    };
+    arguments.only.iter().map(known).collect()
+}

@@ -1,0 +1,159 @@
+//! The report: figures as Markdown tables, with the versions and settings that they hold for.
+
+use std::fmt::Write as _;
+
+use crate::arguments::Arguments;
+use crate::backends::Backends;
+use crate::cases::{CONNECTIONS, Case};
+use crate::contestant::Contestant;
+use crate::idle;
+use crate::peers::Measurement;
+use crate::statistics::median;
+
+/// Everything measured, in rounds.
+pub(crate) struct Report {
+    contestants: Vec<Contestant>,
+    rounds: usize,
+    measured: Vec<(&'static str, bool, usize, Measurement)>,
+    idle: Vec<(usize, f64)>,
+}
+
+impl Report {
+    pub(crate) fn new(contestants: &[Contestant], arguments: &Arguments) -> Report {
+        Report {
+            contestants: contestants.to_vec(),
+            rounds: arguments.rounds(3),
+            measured: Vec::new(),
+            idle: Vec::new(),
+        }
+    }
+
+    pub(crate) fn add(&mut self, case: &'static str, is_logging: bool, who: usize, measurement: Measurement) {
+        self.measured.push((case, is_logging, who, measurement));
+    }
+
+    pub(crate) fn add_idle(&mut self, who: usize, bytes: f64) {
+        self.idle.push((who, bytes));
+    }
+
+    /// Prints the report, and writes it where the arguments say.
+    pub(crate) fn finish(&self, arguments: &Arguments) {
+        let text = self.text(arguments);
+        println!("{text}");
+        if let Some(file) = &arguments.write {
+            std::fs::write(file, text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        }
+    }
+
+    fn text(&self, arguments: &Arguments) -> String {
+        let mut text = String::from("# Benchmarks\n\n");
+        let _ = writeln!(
+            text,
+            "Written by `make bench`. One core for the proxy, one for the load generator and the backends; {CONNECTIONS} \
+             connections in a closed loop; medians of {} interleaved rounds. CPU is the proxy's own processor time per request \
+             (`/proc/PID/task/*/schedstat`, kernel time included): unlike requests a second it does not depend on which side \
+             is the bottleneck. The ratio to HAProxy is the median of the rounds' ratios; less is better. Compare within a \
+             table only: absolute figures drift from machine to machine.\n",
+            self.rounds
+        );
+        if arguments.is_quick {
+            text.push_str("**A quick run, to see that it works: too short to compare.**\n\n");
+        }
+        for (is_logging, title) in [(false, "Without access logs"), (true, "With access logs")] {
+            let _ = writeln!(text, "## {title}\n\n{}", self.traffic(is_logging));
+        }
+        let connections = idle::connections(arguments.is_quick);
+        let _ = writeln!(
+            text,
+            "## Idle connections\n\nPrivate memory of the proxy's processes per connection that made one request and then \
+             idles ({connections} of them; memory of the kernel's sockets not included).\n\n{}",
+            self.idle_table()
+        );
+        text + &self.settings()
+    }
+
+    fn traffic(&self, is_logging: bool) -> String {
+        let mut table = String::from(
+            "| case | proxy | CPU per request, µs | x HAProxy | requests a second | p99, ms |\n|---|---|---:|---:|---:|---:|\n",
+        );
+        for case in Case::all(false) {
+            for (who, contestant) in self.contestants.iter().enumerate() {
+                let rounds = self.rounds(case.name, is_logging, who);
+                let ratio = self.ratio(case.name, is_logging, who);
+                let _ = writeln!(
+                    table,
+                    "| {} | {} | {:.2} | {} | {:.0} | {:.2} |",
+                    case.name,
+                    contestant.name(),
+                    middle(&rounds, |one| one.cpu),
+                    ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}")),
+                    middle(&rounds, |one| one.rate),
+                    middle(&rounds, |one| one.p99.as_secs_f64() * 1000.0),
+                );
+            }
+        }
+        table
+    }
+
+    fn idle_table(&self) -> String {
+        let mut table = String::from("| proxy | bytes per connection |\n|---|---:|\n");
+        for (who, contestant) in self.contestants.iter().enumerate() {
+            let mine = self.idle.iter().filter(|(whose, _)| *whose == who);
+            let bytes: Vec<f64> = mine.map(|(_, bytes)| *bytes).collect();
+            let _ = writeln!(table, "| {} | {:.0} |", contestant.name(), median(&bytes));
+        }
+        table
+    }
+
+    fn settings(&self) -> String {
+        let mut text = String::from("## Versions and settings\n\n");
+        let _ = writeln!(text, "- machine: {}", machine());
+        for contestant in &self.contestants {
+            let _ = writeln!(text, "- {}", contestant.version());
+        }
+        text.push_str(
+            "\nEach proxy has one worker and keeps its connections to the backends. HAProxy and nginx do the least that a proxy \
+             can do; evenkeel runs with its defaults: health by traffic, retries, request ids, forwarding fields, metrics. With \
+             access logs, HAProxy writes its `httplog` line to a datagram socket that is drained, nginx its `combined` line and \
+             evenkeel its JSON line to a file. nginx has its default proxy buffers, of 8 x 4 KiB; its buffer for request \
+             bodies is large enough for the body of this benchmark.\n",
+        );
+        for contestant in &self.contestants {
+            let configuration = contestant.configuration("PROXY", ["BACKEND-1", "BACKEND-2"], Some("LOG"));
+            let name = contestant.name();
+            let _ = writeln!(text, "\n{name} (with its log):\n\n```\n{}\n```", configuration.trim_end());
+        }
+        let _ =
+            writeln!(text, "\nThe backends, one nginx worker:\n\n```\n{}\n```", Backends::configuration());
+        text
+    }
+
+    /// One contestant's rounds of a case, in order.
+    fn rounds(&self, case: &str, is_logging: bool, who: usize) -> Vec<Measurement> {
+        let mine = self.measured.iter();
+        mine.filter(|one| one.0 == case && one.1 == is_logging && one.2 == who).map(|one| one.3).collect()
+    }
+
+    fn ratio(&self, case: &str, is_logging: bool, who: usize) -> Option<f64> {
+        let haproxy = self.contestants.iter().position(|one| *one == Contestant::Haproxy)?;
+        let mine = self.rounds(case, is_logging, who);
+        let theirs = self.rounds(case, is_logging, haproxy);
+        let ratios: Vec<f64> = mine.iter().zip(&theirs).map(|(mine, theirs)| mine.cpu / theirs.cpu).collect();
+        Some(median(&ratios))
+    }
+}
+
+fn middle(rounds: &[Measurement], figure: impl Fn(&Measurement) -> f64) -> f64 {
+    median(&rounds.iter().map(figure).collect::<Vec<_>>())
+}
+
+/// Processor, cores and kernel.
+fn machine() -> String {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let processors = read("/proc/cpuinfo");
+    let model = processors.lines().find(|line| line.starts_with("model name"));
+    let model = model.and_then(|line| line.split_once(": ")).map_or("?", |(_, name)| name);
+    let cores = processors.lines().filter(|line| line.starts_with("processor")).count();
+    let kernel = read("/proc/sys/kernel/osrelease");
+    format!("{cores} x {model}, Linux {}", kernel.trim())
+}
