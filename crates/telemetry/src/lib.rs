@@ -4,9 +4,13 @@
 //! and a writer thread or a scrape does the rest.
 
 mod access_log;
+mod collect;
 mod entry;
+mod family;
 mod json;
+pub mod names;
 mod recorder;
+mod registry;
 mod reload;
 mod time;
 mod writer;
@@ -14,5 +18,6 @@ mod writer;
 pub use access_log::{AccessLog, AccessLogTarget};
 pub use entry::{Entry, Try};
 pub use recorder::Recorder;
+pub use registry::Registry;
 pub use reload::{LastReload, ReloadState};
 pub use time::rfc3339;

@@ -1,0 +1,141 @@
+//! Every metric's name, labels and help, in one place.
+//!
+//! Names are public API: `docs/metrics.md` lists them, dashboards and alerts use them. Labels are bounded by the
+//! configuration: never a path, never a client.
+
+/// What a metric's value means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows, within one life of the process.
+    Counter,
+    /// A value of now.
+    Gauge,
+    /// Durations by bucket.
+    Histogram,
+}
+
+/// One metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// `evenkeel_<thing>_<unit>[_total]`.
+    pub name: &'static str,
+    /// What the value means.
+    pub kind: Kind,
+    /// Label names, in the order in which values are given.
+    pub labels: &'static [&'static str],
+    /// What an operator learns from it.
+    pub help: &'static str,
+}
+
+macro_rules! names {
+    ($($constant:ident: $kind:ident $name:literal [$($label:literal)*] $help:literal;)*) => {
+        $(
+            #[doc = $help]
+            pub const $constant: Name = Name {
+                name: $name,
+                kind: Kind::$kind,
+                labels: &[$($label),*],
+                help: $help,
+            };
+        )*
+
+        /// Every metric of ours, in the order of the manual; `process_*` come from the library.
+        pub const ALL: &[&Name] = &[$(&$constant),*];
+    };
+}
+
+names! {
+    LISTENER_CONNECTIONS: Counter "evenkeel_listener_connections_total" ["listener"]
+        "Client connections accepted.";
+    LISTENER_OPEN: Gauge "evenkeel_listener_open_connections" ["listener"]
+        "Client connections open now; compare with the listener's limits.connections.";
+    LISTENER_REFUSED: Counter "evenkeel_listener_refused_connections_total" ["listener"]
+        "Client connections closed at once because a limit was reached; raise limits.connections or find the client.";
+    LISTENER_RESPONSES: Counter "evenkeel_listener_responses_total" ["listener" "class"]
+        "Responses to clients by status class, evenkeel's own included.";
+    LISTENER_BAD_REQUESTS: Counter "evenkeel_listener_bad_requests_total" ["listener"]
+        "Requests that could not be read (400, 408, 413, 414, 431 and the like); the access log's detail says which rule.";
+    LISTENER_ABORTED: Counter "evenkeel_listener_aborted_requests_total" ["listener"]
+        "Requests whose client left before the response was complete; many mean impatient clients or slow backends.";
+    LISTENER_RECEIVED: Counter "evenkeel_listener_received_bytes_total" ["listener"]
+        "Bytes read from clients.";
+    LISTENER_SENT: Counter "evenkeel_listener_sent_bytes_total" ["listener"]
+        "Bytes written to clients.";
+    LISTENER_PANICS: Counter "evenkeel_listener_panics_total" ["listener"]
+        "Bugs caught in evenkeel, each of which ended one connection; any is worth a report.";
+
+    ROUTE_RESPONSES: Counter "evenkeel_route_responses_total" ["route" "pool" "class"]
+        "Responses to clients by status class.";
+    ROUTE_DURATION: Histogram "evenkeel_route_duration_seconds" ["route" "pool"]
+        "Time from a request's first byte to its response's last, as the client waits for it.";
+
+    POOL_RESPONSES: Counter "evenkeel_pool_responses_total" ["pool" "class"]
+        "Responses to clients by status class, evenkeel's own included.";
+    POOL_FAILED: Counter "evenkeel_pool_failed_requests_total" ["pool" "cause"]
+        "Requests that evenkeel itself had to answer, by cause (docs/causes.md); a cause appears with its first request.";
+    POOL_RETRIES: Counter "evenkeel_pool_retries_total" ["pool"]
+        "Attempts beyond a request's first; failures that clients may not have seen.";
+    UPSTREAM_HEAD: Histogram "evenkeel_upstream_head_seconds" ["pool"]
+        "Time from picking a backend to its response head, of each attempt that was answered.";
+
+    BACKEND_STATE: Gauge "evenkeel_backend_state" ["pool" "backend" "phase"]
+        "1 for the phase a backend is in, 0 for the others; unproven and serving receive requests.";
+    BACKEND_EJECTIONS: Counter "evenkeel_backend_ejections_total" ["pool" "backend"]
+        "Times a backend was taken out of service; /api/status tells on what evidence.";
+    BACKEND_READMISSIONS: Counter "evenkeel_backend_readmissions_total" ["pool" "backend"]
+        "Times a backend was put back in service after an ejection.";
+    BACKEND_RESPONSES: Counter "evenkeel_backend_responses_total" ["pool" "backend" "class"]
+        "Responses that a backend gave, by status class, those hidden by a retry included.";
+    BACKEND_FAILURES: Counter "evenkeel_backend_failures_total" ["pool" "backend" "cause"]
+        "Failed attempts by cause (docs/causes.md), those hidden by a retry included; a cause appears with its first failure.";
+    BACKEND_IN_FLIGHT: Gauge "evenkeel_backend_in_flight_requests" ["pool" "backend"]
+        "Requests that a backend has been given and not finished.";
+    BACKEND_ENDPOINTS: Gauge "evenkeel_backend_endpoints" ["pool" "backend"]
+        "Addresses that a backend stands for; 0 means that its name does not resolve.";
+    BACKEND_OPENED: Counter "evenkeel_backend_opened_connections_total" ["pool" "backend"]
+        "Connections made to a backend.";
+    BACKEND_REUSED: Counter "evenkeel_backend_reused_connections_total" ["pool" "backend"]
+        "Attempts that found an idle connection; few beside many opened mean that keep-alive does not work.";
+    BACKEND_IDLE: Gauge "evenkeel_backend_idle_connections" ["pool" "backend"]
+        "Idle connections kept for a backend.";
+    BACKEND_SENT: Counter "evenkeel_backend_sent_bytes_total" ["pool" "backend"]
+        "Bytes written to a backend.";
+    BACKEND_RECEIVED: Counter "evenkeel_backend_received_bytes_total" ["pool" "backend"]
+        "Bytes read from a backend.";
+
+    CONFIG_GENERATION: Gauge "evenkeel_config_generation" []
+        "Configurations accepted since the start.";
+    CONFIG_EPOCH: Gauge "evenkeel_config_epoch" []
+        "Publications since the start, changes of health included.";
+    CONFIG_SUCCESSFUL: Gauge "evenkeel_config_last_reload_successful" []
+        "1 if the last reload was accepted; 0 means that the previous configuration serves, and /api/status says why.";
+    CONFIG_AT: Gauge "evenkeel_config_last_reload_timestamp_seconds" []
+        "When the last reload ended, accepted or not, since 1970.";
+    ACCESS_LOG_DROPPED: Counter "evenkeel_access_log_dropped_total" []
+        "Access log lines lost because the disk or the reader of the pipe was too slow or gone; requests did not wait.";
+    BUILD_INFO: Gauge "evenkeel_build_info" ["version"]
+        "Always 1; the version is in the label.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_say_what_they_count() {
+        for metric in ALL {
+            assert!(metric.name.starts_with("evenkeel_"), "{}", metric.name);
+            let is_total = metric.name.ends_with("_total");
+            assert_eq!(is_total, metric.kind == Kind::Counter, "{}", metric.name);
+            assert!(metric.help.ends_with('.'), "{}", metric.name);
+        }
+    }
+
+    #[test]
+    fn no_name_stands_twice() {
+        let mut names: Vec<_> = ALL.iter().map(|metric| metric.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ALL.len());
+    }
+}
