@@ -47,9 +47,9 @@ fn port(digits: &[u8]) -> Option<u16> {
     if digits.is_empty() || digits.len() > 5 {
         return None;
     }
-    let port = digits.iter().try_fold(0_u32, |port, byte| {
-        byte.is_ascii_digit().then(|| port * 10 + u32::from(byte - b'0'))
-    })?;
+    let port = digits
+        .iter()
+        .try_fold(0_u32, |port, byte| byte.is_ascii_digit().then(|| port * 10 + u32::from(byte - b'0')))?;
     u16::try_from(port).ok().filter(|port| *port != 0)
 }
 
@@ -75,10 +75,36 @@ mod tests {
     #[test]
     fn anything_else_is_no_authority() {
         for value in [
-            "", ":", ":80", "a.test:", "a.test:x", "a.test:80:80", "a.test:65536", "a.test:0", "a.test:+80",
-            "a.test:000080", "user@a.test", "user:pw@a.test", "a.test/", "a.test?x", "a test", "a,b", "a.test,b.test",
-            "a.test%00", "\u{e4}.test", "[::1", "::1", "[]", "[::1]x", "[::1]:", "[fe80::1%25eth0]", "[v1.x]", "[a.test]",
-            "a\\b", "\"a\"", "<a>",
+            "",
+            ":",
+            ":80",
+            "a.test:",
+            "a.test:x",
+            "a.test:80:80",
+            "a.test:65536",
+            "a.test:0",
+            "a.test:+80",
+            "a.test:000080",
+            "user@a.test",
+            "user:pw@a.test",
+            "a.test/",
+            "a.test?x",
+            "a test",
+            "a,b",
+            "a.test,b.test",
+            "a.test%00",
+            "\u{e4}.test",
+            "[::1",
+            "::1",
+            "[]",
+            "[::1]x",
+            "[::1]:",
+            "[fe80::1%25eth0]",
+            "[v1.x]",
+            "[a.test]",
+            "a\\b",
+            "\"a\"",
+            "<a>",
         ] {
             assert_eq!(authority(value.as_bytes()), None, "{value}");
         }

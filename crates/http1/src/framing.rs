@@ -15,7 +15,9 @@ pub(crate) fn of_request(buffer: &[u8], notable: &Notable, version: Version) -> 
             content_length(length.of(buffer)).map(BodyKind::Length).ok_or(Refusal::BadContentLength)
         }
         (Seen::Nowhere, Seen::Repeated) => Err(Refusal::RepeatedContentLength),
-        (Seen::Once(coding), Seen::Nowhere) if version == Version::Http11 => chunked_request(coding.of(buffer)),
+        (Seen::Once(coding), Seen::Nowhere) if version == Version::Http11 => {
+            chunked_request(coding.of(buffer))
+        }
         // HTTP/1.0 has no transfer codings: whoever sent this may frame it otherwise.
         (Seen::Once(_) | Seen::Repeated, Seen::Nowhere) => Err(Refusal::BadTransferCoding),
         (Seen::Once(_) | Seen::Repeated, Seen::Once(_) | Seen::Repeated) => Err(Refusal::ConflictingFraming),
@@ -36,12 +38,16 @@ pub(crate) fn of_response(
             Ok(Some(BodyKind::Length(length)))
         }
         (Seen::Nowhere, Seen::Repeated) => Err(BadResponse::ConflictingLength),
-        (Seen::Once(coding), Seen::Nowhere) if version == Version::Http11 && is_chunked(coding.of(buffer)) => {
+        (Seen::Once(coding), Seen::Nowhere)
+            if version == Version::Http11 && is_chunked(coding.of(buffer)) =>
+        {
             Ok(Some(BodyKind::Chunked))
         }
         // We never offer another coding in TE, so a backend has no reason to use one.
         (Seen::Once(_) | Seen::Repeated, Seen::Nowhere) => Err(BadResponse::BadTransferCoding),
-        (Seen::Once(_) | Seen::Repeated, Seen::Once(_) | Seen::Repeated) => Err(BadResponse::ConflictingLength),
+        (Seen::Once(_) | Seen::Repeated, Seen::Once(_) | Seen::Repeated) => {
+            Err(BadResponse::ConflictingLength)
+        }
     }
 }
 

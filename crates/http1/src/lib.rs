@@ -9,6 +9,7 @@
 //! - [`HeadWriter`] and [`ChunkHeader`] write.
 
 mod authority;
+mod bad_response;
 mod body;
 mod chunked;
 mod connection;
@@ -26,10 +27,12 @@ mod response;
 mod search;
 mod span;
 mod target;
+mod tokens;
 mod trailers;
 mod write;
 
 pub use authority::authority;
+pub use bad_response::BadResponse;
 pub use body::{BadBody, BodyDecoder, Decoded};
 pub use field::Field;
 pub use known::Known;
@@ -39,6 +42,6 @@ pub use method::Method;
 pub use reason::reason;
 pub use refusal::Refusal;
 pub use request::RequestHead;
-pub use response::{BadResponse, ResponseHead};
+pub use response::ResponseHead;
 pub use span::Span;
 pub use write::{CHUNK_END, ChunkHeader, HeadWriter, LAST_CHUNK, LAST_CHUNK_START};

@@ -73,7 +73,9 @@ impl Refusal {
             Self::BadRequestLine => (400, "bad_request_line", "The request line is malformed."),
             Self::BadTarget => (400, "bad_target", "The request target is malformed."),
             Self::UriTooLong => (414, "uri_too_long", "The request target is too long."),
-            Self::UnsupportedVersion => (505, "unsupported_version", "Only HTTP/1.0 and HTTP/1.1 are spoken here."),
+            Self::UnsupportedVersion => {
+                (505, "unsupported_version", "Only HTTP/1.0 and HTTP/1.1 are spoken here.")
+            }
             Self::MethodNotAllowed => (405, "method_not_allowed", "This method is not allowed here."),
             Self::BareLineFeed => (400, "bare_line_feed", "Every line must end in CR LF."),
             Self::BadField => (400, "bad_field", "A header field is malformed."),
@@ -84,21 +86,27 @@ impl Refusal {
             }
             Self::RepeatedContentLength => (400, "repeated_content_length", "Content-Length must come once."),
             Self::BadContentLength => (400, "bad_content_length", "Content-Length must be a decimal number."),
-            Self::BadTransferCoding => (400, "bad_transfer_coding", "Transfer-Encoding leaves the length unknown."),
+            Self::BadTransferCoding => {
+                (400, "bad_transfer_coding", "Transfer-Encoding leaves the length unknown.")
+            }
             Self::UnsupportedTransferCoding => {
                 (501, "unsupported_transfer_coding", "Chunked is the only transfer coding known here.")
             }
             Self::MissingHost => (400, "missing_host", "HTTP/1.1 requires a Host."),
             Self::RepeatedHost => (400, "repeated_host", "Host must come once."),
             Self::BadHost => (400, "bad_host", "Host is malformed."),
-            Self::HostMismatch => (400, "host_mismatch", "The request target and Host name different places."),
+            Self::HostMismatch => {
+                (400, "host_mismatch", "The request target and Host name different places.")
+            }
             Self::AmbiguousFieldName => {
                 (400, "ambiguous_field_name", "A field name with an underscore resembles a reserved one.")
             }
             Self::TooManyConnectionOptions => {
                 (400, "too_many_connection_options", "Connection has too many options.")
             }
-            Self::ExpectationFailed => (417, "expectation_failed", "The only expectation met here is 100-continue."),
+            Self::ExpectationFailed => {
+                (417, "expectation_failed", "The only expectation met here is 100-continue.")
+            }
         }
     }
 }

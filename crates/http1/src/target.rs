@@ -54,7 +54,9 @@ impl Target {
         match (self.authority, host) {
             (None, host) => Ok(host.unwrap_or_default()),
             (Some((place, _)), None) => Ok(place),
-            (Some((place, port)), Some(host)) if is_same_place(place.of(buffer), host.of(buffer), port) => Ok(place),
+            (Some((place, port)), Some(host)) if is_same_place(place.of(buffer), host.of(buffer), port) => {
+                Ok(place)
+            }
             (Some(_), Some(_)) => Err(Refusal::HostMismatch),
         }
     }
