@@ -279,6 +279,20 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn the_manual_explains_every_field() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operations.md");
+        let manual = std::fs::read_to_string(path).unwrap();
+        let cause = Some(Cause::ConnectRefused);
+        let took = Duration::ZERO;
+        let tries = [Try { backend: "green", cause, took }];
+        let full = line(&Entry { cause, detail: Some("x"), tries: &tries, ..entry(b"/") });
+        let tried = full["tries"][0].as_object().unwrap();
+        for field in full.as_object().unwrap().keys().chain(tried.keys()) {
+            assert!(manual.contains(&format!("`{field}`")), "{field}");
+        }
+    }
+
+    #[test]
     fn what_is_not_known_is_left_out() {
         let refused = line(&Entry {
             route: None,
