@@ -60,29 +60,30 @@ impl Known {
     #[inline]
     pub fn of(name: &[u8]) -> Self {
         let is = |lower: &[u8]| name.eq_ignore_ascii_case(lower);
-        match name.len() {
-            2 if is(b"te") => Self::Te,
-            3 if is(b"via") => Self::Via,
-            4 if is(b"host") => Self::Host,
-            4 if is(b"date") => Self::Date,
-            6 if is(b"accept") => Self::Accept,
-            6 if is(b"expect") => Self::Expect,
-            7 if is(b"upgrade") => Self::Upgrade,
-            7 if is(b"trailer") => Self::Trailer,
-            9 if is(b"forwarded") => Self::Forwarded,
-            10 if is(b"connection") => Self::Connection,
-            10 if is(b"keep-alive") => Self::KeepAlive,
-            11 if is(b"retry-after") => Self::RetryAfter,
-            12 if is(b"x-request-id") => Self::XRequestId,
-            12 if is(b"max-forwards") => Self::MaxForwards,
-            14 if is(b"content-length") => Self::ContentLength,
-            14 if is(b"http2-settings") => Self::Http2Settings,
-            15 if is(b"x-forwarded-for") => Self::XForwardedFor,
-            16 if is(b"x-forwarded-host") => Self::XForwardedHost,
-            16 if is(b"proxy-connection") => Self::ProxyConnection,
-            17 if is(b"x-forwarded-proto") => Self::XForwardedProto,
-            17 if is(b"transfer-encoding") => Self::TransferEncoding,
-            18 if is(b"proxy-authenticate") => Self::ProxyAuthenticate,
+        // Length and first letter tell nearly all names apart, before any is compared.
+        match (name.len(), name.first().map_or(0, u8::to_ascii_lowercase)) {
+            (2, b't') if is(b"te") => Self::Te,
+            (3, b'v') if is(b"via") => Self::Via,
+            (4, b'h') if is(b"host") => Self::Host,
+            (4, b'd') if is(b"date") => Self::Date,
+            (6, b'a') if is(b"accept") => Self::Accept,
+            (6, b'e') if is(b"expect") => Self::Expect,
+            (7, b'u') if is(b"upgrade") => Self::Upgrade,
+            (7, b't') if is(b"trailer") => Self::Trailer,
+            (9, b'f') if is(b"forwarded") => Self::Forwarded,
+            (10, b'c') if is(b"connection") => Self::Connection,
+            (10, b'k') if is(b"keep-alive") => Self::KeepAlive,
+            (11, b'r') if is(b"retry-after") => Self::RetryAfter,
+            (12, b'x') if is(b"x-request-id") => Self::XRequestId,
+            (12, b'm') if is(b"max-forwards") => Self::MaxForwards,
+            (14, b'c') if is(b"content-length") => Self::ContentLength,
+            (14, b'h') if is(b"http2-settings") => Self::Http2Settings,
+            (15, b'x') if is(b"x-forwarded-for") => Self::XForwardedFor,
+            (16, b'x') if is(b"x-forwarded-host") => Self::XForwardedHost,
+            (16, b'p') if is(b"proxy-connection") => Self::ProxyConnection,
+            (17, b'x') if is(b"x-forwarded-proto") => Self::XForwardedProto,
+            (17, b't') if is(b"transfer-encoding") => Self::TransferEncoding,
+            (18, b'p') if is(b"proxy-authenticate") => Self::ProxyAuthenticate,
             _ => Self::Other,
         }
     }
@@ -175,18 +176,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_known_in_any_case() {
+    fn every_name_is_known_in_any_case() {
         for (name, known) in [
-            ("Host", Known::Host),
-            ("hOST", Known::Host),
-            ("TRANSFER-ENCODING", Known::TransferEncoding),
-            ("x-forwarded-Proto", Known::XForwardedProto),
-            ("HTTP2-Settings", Known::Http2Settings),
-            ("Hosts", Known::Other),
-            ("Content-Type", Known::Other),
+            ("host", Known::Host),
+            ("connection", Known::Connection),
+            ("keep-alive", Known::KeepAlive),
+            ("proxy-connection", Known::ProxyConnection),
+            ("proxy-authenticate", Known::ProxyAuthenticate),
+            ("te", Known::Te),
+            ("trailer", Known::Trailer),
+            ("transfer-encoding", Known::TransferEncoding),
+            ("content-length", Known::ContentLength),
+            ("upgrade", Known::Upgrade),
+            ("http2-settings", Known::Http2Settings),
+            ("expect", Known::Expect),
+            ("date", Known::Date),
+            ("via", Known::Via),
+            ("accept", Known::Accept),
+            ("x-forwarded-for", Known::XForwardedFor),
+            ("x-forwarded-proto", Known::XForwardedProto),
+            ("x-forwarded-host", Known::XForwardedHost),
+            ("forwarded", Known::Forwarded),
+            ("x-request-id", Known::XRequestId),
+            ("retry-after", Known::RetryAfter),
+            ("max-forwards", Known::MaxForwards),
         ] {
             assert_eq!(Known::of(name.as_bytes()), known, "{name}");
+            assert_eq!(Known::of(name.to_uppercase().as_bytes()), known, "{name}");
+            assert_eq!(Known::of(name.replacen(&name[1..2], "!", 1).as_bytes()), Known::Other, "{name}");
         }
+        assert_eq!(Known::of(b"content-type"), Known::Other);
+        assert_eq!(Known::of(b""), Known::Other);
     }
 
     #[test]

@@ -54,8 +54,11 @@ impl Search {
         let mut news = News::default();
         let from = self.searched;
         for at in memchr_iter(b'\n', &window[from..]).map(|offset| from + offset) {
-            news.first_line |= !self.has_line;
-            self.has_line = true;
+            // An empty line before the first one ends at 1.
+            if at > 1 && !self.has_line {
+                self.has_line = true;
+                news.first_line = true;
+            }
             self.has_bare_line_feed |= at == 0 || window[at - 1] != b'\r';
             news.empty_line |= at >= 2 && window[at - 2] == b'\n';
         }

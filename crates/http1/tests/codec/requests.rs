@@ -457,8 +457,10 @@ fn a_target_has_as_many_bytes_as_the_limit_and_no_more() {
 fn a_target_without_an_end_is_refused_as_soon_as_it_is_too_long() {
     let limits = HeadLimits::default();
     let endless = "GET ".to_owned() + &"/".repeat(17 * 1024);
+    let led = "\r\n".to_owned() + &endless;
     for cuts in [vec![], vec![1; endless.len()], vec![9000; 2], vec![1000; 17]] {
         assert_eq!(request_in(endless.as_bytes(), &cuts, &limits), Err(Refusal::UriTooLong));
+        assert_eq!(request_in(led.as_bytes(), &cuts, &limits), Err(Refusal::UriTooLong));
     }
 }
 
