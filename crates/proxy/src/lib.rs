@@ -1,1 +1,34 @@
-//! The corridor that a request walks.
+//! The corridor that a request walks: accept, read, route, attempt, relay.
+//!
+//! It reads a snapshot and writes per-core cells; it can neither parse a configuration nor eject a backend.
+
+mod accept;
+mod answer;
+mod attempt;
+mod attempts;
+mod client_limit;
+mod connecting;
+mod core;
+mod corridor;
+mod date;
+mod deliver;
+mod downstream;
+mod exchange;
+mod fleet;
+mod flow;
+mod gate;
+mod headers;
+mod input;
+mod listen;
+mod peers;
+mod random;
+mod relay;
+mod request;
+mod retry;
+mod scratch;
+mod serve;
+mod tunnel;
+mod worker;
+
+pub use fleet::{Fleet, FleetOptions};
+pub use listen::ListenerGroup;

@@ -2,31 +2,16 @@
 //!
 //! It lives as long as its identity is configured, over reloads and changes of health.
 
-use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
 
 use crossbeam_utils::CachePadded;
-use evenkeel_model::{
-    BackendCounters, BackendId, Count, Outcome, PerCore, Report, Role, Strike, Weight,
-};
+use evenkeel_model::{BackendCounters, BackendId, Count, Outcome, PerCore, Report, Role};
 
-/// Most trial outcomes that a cell keeps until control reads them.
-const TRIALS_KEPT: usize = 16;
-
-const UNARMED: u8 = 0;
-const ARMED: u8 = 1;
-const ARMED_FOR_ANY: u8 = 2;
-const TAKEN: u8 = 3;
-const TAKEN_FOR_ANY: u8 = 4;
-
-/// Calls control when there is something to read.
-pub struct Wake {
-    raised: AtomicBool,
-    notify: Box<dyn Fn() + Send + Sync>,
-}
+use crate::cell::{Cell, Readings};
+use crate::trial::Trial;
+use crate::wake::Wake;
 
 /// A backend, shared by all cores.
 #[derive(Debug)]
@@ -44,45 +29,86 @@ pub struct Backend {
     in_flight: CachePadded<AtomicUsize>,
     /// Bumped at each change of phase; an outcome of an earlier term says nothing new.
     term: AtomicU32,
-    trial: AtomicU8,
+    pub(crate) trial: Trial,
     cells: PerCore<Cell>,
     wake: Arc<Wake>,
-}
-
-/// What one core saw.
-#[derive(Debug, Default)]
-struct Cell {
-    successes: Count,
-    failures: Mutex<Failures>,
-}
-
-#[derive(Debug, Default)]
-struct Failures {
-    total: u64,
-    /// Since the last success on this core.
-    in_a_row: u32,
-    /// The core's success count at the newest strike.
-    mark: u64,
-    last: Option<Strike>,
-    trials: Vec<Result<(), Strike>>,
-    trial_abandoned: bool,
-}
-
-/// What control read last, kept beside its [`Backend`].
-#[derive(Debug, Default)]
-pub struct Readings {
-    successes: Vec<u64>,
-    in_a_row: u32,
 }
 
 /// One request in flight; counts down when dropped.
 #[derive(Debug)]
 pub struct InFlight(Arc<Backend>);
 
-/// The one trial request in flight. Dropped without an outcome, it lets the next request try.
-#[derive(Debug)]
-pub struct TrialToken {
-    backend: Arc<Backend>,
-    back_to: u8,
-    spent: bool,
+impl Backend {
+    /// A backend that nobody has used yet, for as many cores as there are `workers`.
+    pub fn new(id: BackendId, label: Arc<str>, workers: usize, wake: Arc<Wake>) -> Arc<Self> {
+        Arc::new(Backend {
+            id,
+            label,
+            counters: PerCore::new(workers),
+            ejections: Count::default(),
+            readmissions: Count::default(),
+            in_flight: CachePadded::default(),
+            term: AtomicU32::new(0),
+            trial: Trial::default(),
+            cells: PerCore::new(workers),
+            wake,
+        })
+    }
+
+    /// Requests in flight, over all cores.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Relaxed)
+    }
+
+    /// The current term; a pick carries it.
+    pub fn term(&self) -> u32 {
+        self.term.load(Relaxed)
+    }
+
+    /// Begins a new phase: outcomes of requests sent before say nothing new, and a trial token is armed no more.
+    pub fn begin_term(&self) {
+        self.term.fetch_add(1, Relaxed);
+        self.trial.disarm();
+    }
+
+    /// Lets one request through as a trial; `any_method`: even one whose failure the client would see.
+    pub fn arm_trial(&self, any_method: bool) {
+        self.trial.arm(any_method);
+    }
+
+    /// Notes how a request of `term` went. Called by a worker, with its own `core`.
+    #[inline]
+    pub fn record(&self, core: usize, term: u32, role: Role, outcome: Outcome, now: Instant) {
+        if term == self.term() && self.cells[core].record(role, outcome, now) {
+            self.wake.raise();
+        }
+    }
+
+    /// Notes that a trial request came to no outcome.
+    pub(crate) fn trial_abandoned(&self) {
+        self.wake.raise();
+    }
+
+    /// What the cores saw since the last reading. Called by control alone.
+    pub fn read(&self, readings: &mut Readings) -> Report {
+        readings.read(&self.cells)
+    }
+
+    pub(crate) fn take_place(self: &Arc<Self>) -> InFlight {
+        self.in_flight.fetch_add(1, Relaxed);
+        InFlight(self.clone())
+    }
+}
+
+impl InFlight {
+    /// The backend it is in flight to.
+    pub fn backend(&self) -> &Arc<Backend> {
+        &self.0
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Relaxed);
+    }
 }

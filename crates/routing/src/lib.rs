@@ -3,6 +3,7 @@
 //! Everything in a [`Snapshot`] is immutable but for the atomics of [`Backend`]. No loop, no clock, no I/O.
 
 mod backend;
+mod cell;
 mod cursor;
 mod order;
 mod pick;
@@ -10,14 +11,19 @@ mod pool;
 mod router;
 mod rules;
 mod snapshot;
+mod trial;
+mod wake;
 
-pub use backend::{Backend, InFlight, Readings, TrialToken, Wake};
+pub use backend::{Backend, InFlight};
+pub use cell::Readings;
 pub use cursor::Cursor;
 pub use pick::{Ask, Pick};
 pub use pool::{Member, Pool};
 pub use router::{Route, Router};
 pub use rules::{
-    Balance, ClientLimits, ClientTimeouts, Connections, ForwardingRule, HostMatch, ListenerRule,
-    PathMatch, PoolRule, Retry, Rule, Timeouts, WhenAllEjected,
+    Balance, ClientLimits, ClientTimeouts, Connections, ForwardingRule, HostMatch, ListenerRule, PathMatch,
+    PoolRule, Retry, Rule, Timeouts, WhenAllEjected,
 };
 pub use snapshot::{Listener, Snapshot, View};
+pub use trial::TrialToken;
+pub use wake::Wake;

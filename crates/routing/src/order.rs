@@ -1,1 +1,73 @@
 //! Orders that are computed once, at publication, so that a pick never skips over an ejected member.
+
+use evenkeel_model::{Evidence, Phase};
+
+use crate::Member;
+
+/// Most places in a weighted order; weights beyond it are scaled down together.
+const MOST_PLACES: u64 = 4096;
+
+/// A smooth weighted order: in each round every member stands as often as it weighs, spread as evenly as can be.
+pub(crate) fn smooth(members: &[Member], is_in: impl Fn(&Member) -> bool) -> Box<[u16]> {
+    let mut weights: Vec<(u16, u64)> = members
+        .iter()
+        .enumerate()
+        .filter(|(_, member)| is_in(member))
+        .map(|(index, member)| (index as u16, effective(member)))
+        .collect();
+    reduce(&mut weights);
+    let total: i64 = weights.iter().map(|(_, weight)| *weight as i64).sum();
+    let mut credit = vec![0i64; weights.len()];
+    let mut order = Vec::with_capacity(total as usize);
+    for _ in 0..total {
+        let mut best = 0;
+        for (place, (_, weight)) in weights.iter().enumerate() {
+            credit[place] += *weight as i64;
+            if credit[place] > credit[best] {
+                best = place;
+            }
+        }
+        credit[best] -= total;
+        order.push(weights[best].0);
+    }
+    order.into()
+}
+
+/// In hundredths, so that a ramp shows.
+fn effective(member: &Member) -> u64 {
+    let ramp = f64::from(member.status.ramp.clamp(0.0, 1.0));
+    ((f64::from(member.weight) * 100.0 * ramp).round() as u64).max(1)
+}
+
+fn reduce(weights: &mut [(u16, u64)]) {
+    let common =
+        weights.iter().fold(0, |common, (_, weight)| greatest_common_divisor(common, *weight)).max(1);
+    let total: u64 = weights.iter().map(|(_, weight)| weight / common).sum();
+    for (_, weight) in weights.iter_mut() {
+        *weight /= common;
+        if total > MOST_PLACES {
+            *weight = (*weight * MOST_PLACES / total).max(1);
+        }
+    }
+}
+
+fn greatest_common_divisor(one: u64, other: u64) -> u64 {
+    if other == 0 { one } else { greatest_common_divisor(other, one % other) }
+}
+
+/// Whom to try when nobody is admitted: those ejected on traffic first, then those that probes ejected; among
+/// them, the one that is out longest.
+pub(crate) fn last_resort(members: &[Member]) -> Box<[u16]> {
+    let mut order: Vec<u16> = (0..members.len() as u16).collect();
+    order.sort_by_key(|index| {
+        let status = &members[usize::from(*index)].status;
+        (matches!(status.evidence, Evidence::Probes { .. }), status.since)
+    });
+    order.into()
+}
+
+/// Members on trial.
+pub(crate) fn on_trial(members: &[Member]) -> Box<[u16]> {
+    let is_on_trial = |(_, member): &(usize, &Member)| member.status.phase == Phase::Trial;
+    members.iter().enumerate().filter(is_on_trial).map(|(index, _)| index as u16).collect()
+}

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use evenkeel_model::{Endpoint, PoolCounters, PoolName, Status};
 
-use crate::{Backend, PoolRule};
+use crate::order;
+use crate::{Backend, PoolRule, WhenAllEjected};
 
 /// A pool, immutable.
 #[derive(Debug)]
@@ -38,4 +39,26 @@ pub struct Member {
     pub weight: u16,
     /// Its standing, by control.
     pub status: Status,
+}
+
+impl Pool {
+    /// A pool with the orders that its members' standing asks for.
+    pub fn new(
+        name: PoolName,
+        rule: PoolRule,
+        members: Vec<Member>,
+        is_probed: bool,
+        counters: Arc<PoolCounters>,
+    ) -> Self {
+        let mut admitted = order::smooth(&members, |member| member.status.phase.is_admitted());
+        if admitted.is_empty() && rule.when_all_ejected == WhenAllEjected::FailOpen {
+            admitted = order::smooth(&members, |_| true);
+        }
+        let last_resort = match rule.when_all_ejected {
+            WhenAllEjected::LastResort => order::last_resort(&members),
+            WhenAllEjected::FailOpen | WhenAllEjected::FailClosed => Box::default(),
+        };
+        let on_trial = order::on_trial(&members);
+        Pool { name, rule, members, is_probed, counters, admitted, on_trial, last_resort }
+    }
 }

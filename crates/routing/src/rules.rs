@@ -197,19 +197,13 @@ impl Default for Timeouts {
 
 impl Default for Retry {
     fn default() -> Self {
-        Retry {
-            attempts: 3,
-            statuses: [502, 503, 504].into(),
-        }
+        Retry { attempts: 3, statuses: [502, 503, 504].into() }
     }
 }
 
 impl Default for Connections {
     fn default() -> Self {
-        Connections {
-            idle: Duration::from_secs(60),
-            idle_per_backend: 128,
-        }
+        Connections { idle: Duration::from_secs(60), idle_per_backend: 128 }
     }
 }
 
@@ -256,9 +250,21 @@ impl Default for ClientLimits {
 
 impl Default for ForwardingRule {
     fn default() -> Self {
-        ForwardingRule {
-            trusted_networks: Vec::new(),
-            via: Some("evenkeel".into()),
+        ForwardingRule { trusted_networks: Vec::new(), via: Some("evenkeel".into()) }
+    }
+}
+
+impl Rule {
+    /// What operators call the route: its host, then its path; `*` where either is any.
+    pub fn label(&self) -> String {
+        let host = match &self.host {
+            HostMatch::Any => "*".to_string(),
+            HostMatch::Wildcard(suffix) => format!("*.{suffix}"),
+            HostMatch::Exact(name) => name.to_string(),
+        };
+        match &self.path {
+            PathMatch::Any => host,
+            PathMatch::Prefix(path) | PathMatch::Exact(path) => format!("{host}{path}"),
         }
     }
 }

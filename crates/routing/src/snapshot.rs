@@ -39,8 +39,6 @@ pub struct Listener {
 impl Snapshot {
     /// The listener of this name.
     pub fn listener(&self, name: &str) -> Option<&Arc<Listener>> {
-        self.listeners
-            .iter()
-            .find(|listener| &*listener.rule.name == name)
+        self.listeners.iter().find(|listener| &*listener.rule.name == name)
     }
 }

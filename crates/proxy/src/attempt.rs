@@ -1,0 +1,111 @@
+//! One attempt: its place in flight, its trial token, and its verdict on the backend.
+//!
+//! The verdict is recorded when the attempt is dropped: as abandoned by the client, unless it was settled.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use evenkeel_model::{Cause, CoreBackend, Outcome};
+use evenkeel_routing::{Backend, Pick};
+
+use crate::core::Core;
+
+/// An attempt in progress.
+pub(crate) struct Attempt {
+    core: Rc<Core>,
+    backend: Arc<Backend>,
+    pick: Option<Pick>,
+    outcome: Outcome,
+    pub(crate) picked: Instant,
+    /// Its place in the pool at the pick.
+    pub(crate) member: u16,
+    pub(crate) is_reused: bool,
+}
+
+/// Why an attempt came to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) cause: Cause,
+    pub(crate) detail: Option<&'static str>,
+    /// What to answer, where it is not the cause's own status.
+    pub(crate) status: Option<u16>,
+    /// A local port was missing; another destination may still have one.
+    pub(crate) is_port_shortage: bool,
+}
+
+impl From<Cause> for Failure {
+    fn from(cause: Cause) -> Self {
+        Failure { cause, detail: None, status: None, is_port_shortage: false }
+    }
+}
+
+impl Failure {
+    pub(crate) fn because(cause: Cause, detail: &'static str) -> Self {
+        Failure { detail: Some(detail), ..cause.into() }
+    }
+
+    /// The client's own doing.
+    pub(crate) fn of_client(status: u16, detail: &'static str) -> Self {
+        let cause = if status == 408 { Cause::SlowClient } else { Cause::ClientError };
+        Failure { status: Some(status), ..Failure::because(cause, detail) }
+    }
+}
+
+impl Attempt {
+    pub(crate) fn new(core: &Rc<Core>, backend: &Arc<Backend>, pick: Pick, now: Instant) -> Self {
+        Attempt {
+            core: core.clone(),
+            backend: backend.clone(),
+            member: pick.member as u16,
+            pick: Some(pick),
+            outcome: Outcome::Abandoned,
+            picked: now,
+            is_reused: false,
+        }
+    }
+
+    pub(crate) fn backend(&self) -> &Arc<Backend> {
+        &self.backend
+    }
+
+    /// This core's counters of the backend.
+    pub(crate) fn counters(&self) -> &CoreBackend {
+        &self.backend.counters[self.core.index]
+    }
+
+    /// A trial must prove that new connections can be made.
+    pub(crate) fn needs_fresh_connection(&self) -> bool {
+        self.pick.as_ref().is_some_and(|pick| pick.trial.is_some())
+    }
+
+    /// What the attempt says about its backend. The first word holds.
+    pub(crate) fn settle(&mut self, outcome: Outcome) {
+        if self.outcome == Outcome::Abandoned {
+            self.outcome = outcome;
+        }
+    }
+
+    /// The client left, or it was the client's fault: neither success nor failure.
+    pub(crate) fn fail(&mut self, cause: Cause) {
+        self.counters().failures[cause as usize].add(1);
+        match cause {
+            Cause::ClientAbort | Cause::ClientError | Cause::SlowClient => {}
+            _ => self.settle(Outcome::Failed(cause)),
+        }
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        let Some(pick) = self.pick.take() else { return };
+        let now = match self.outcome {
+            Outcome::Failed(_) => Instant::now(),
+            Outcome::Success | Outcome::Abandoned => self.picked,
+        };
+        self.backend.record(self.core.index, pick.term, pick.role, self.outcome, now);
+        if let (Some(token), Outcome::Success | Outcome::Failed(_)) = (pick.trial, self.outcome) {
+            token.spend();
+        }
+    }
+}

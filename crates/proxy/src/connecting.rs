@@ -1,0 +1,85 @@
+//! The connection of an attempt: an idle one if one is fit, else a fresh one, in time.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Instant;
+
+use evenkeel_model::Cause;
+use evenkeel_routing::{Connections, Member};
+use evenkeel_upstream::{Idle, connect};
+
+use crate::attempt::{Attempt, Failure};
+use crate::core::Core;
+use crate::downstream::Downstream;
+use crate::exchange::{Deadlines, Exchange};
+
+/// What a connection is wanted for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    /// No idle connection will do.
+    pub(crate) is_fresh: bool,
+    /// The request cannot be repeated: worth a system call to see that an idle connection still stands.
+    pub(crate) is_delicate: bool,
+}
+
+/// An idle connection of this core, if one is fit.
+pub(crate) fn reuse(
+    attempt: &Attempt,
+    idle: &Idle,
+    rule: Connections,
+    wanted: Wanted,
+    now: Instant,
+) -> Option<Exchange> {
+    if wanted.is_fresh || attempt.needs_fresh_connection() {
+        return None;
+    }
+    let counters = attempt.counters();
+    while let Some(taken) = idle.take(rule.idle, now, &counters.idle) {
+        if !wanted.is_delicate || taken.connection.socket.is_quiet() {
+            counters.reused.add(1);
+            return Some(Exchange::new(taken.connection, true));
+        }
+    }
+    None
+}
+
+/// Makes a connection, unless the client leaves first.
+pub(crate) async fn fresh(
+    core: &Core,
+    down: &mut Downstream,
+    attempt: &Attempt,
+    member: &Member,
+    deadlines: &Deadlines,
+    now: Instant,
+) -> Result<Exchange, Failure> {
+    let (due, cause) = deadlines.first(now + deadlines.timeouts.connect, Cause::ConnectTimeout);
+    let mut connecting = pin!(connect(&member.endpoints, now));
+    let mut is_timed = false;
+    let connected = poll_fn(|cx| {
+        if let Poll::Ready(connected) = connecting.as_mut().poll(cx) {
+            return Poll::Ready(connected.map_err(|error| Failure {
+                is_port_shortage: error.is_port_shortage,
+                ..error.cause.into()
+            }));
+        }
+        if down.poll_gone(cx, core) {
+            return Poll::Ready(Err(Cause::ClientAbort.into()));
+        }
+        if !is_timed {
+            is_timed = true;
+            down.alarm.set(due, now);
+        }
+        match down.alarm.poll_passed(cx) {
+            true => Poll::Ready(Err(cause.into())),
+            false => Poll::Pending,
+        }
+    });
+    let connected = connected.await;
+    if is_timed {
+        down.alarm.clear();
+    }
+    let connection = connected?;
+    attempt.counters().opened.add(1);
+    Ok(Exchange::new(connection, false))
+}

@@ -1,0 +1,153 @@
+//! What one worker owns for its whole life, and its view of the newest snapshot.
+//!
+//! Everything here stays on one thread: plain cells, no atomics, and no borrow across an `.await`.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::Cache;
+use evenkeel_model::{BackendId, PoolName};
+use evenkeel_routing::{Backend, Cursor, Snapshot, View};
+use evenkeel_telemetry::Recorder;
+use evenkeel_upstream::{Idle, Sweep};
+
+use crate::date::Date;
+use crate::headers::Via;
+use crate::input::Buffers;
+use crate::random::Random;
+use crate::scratch::Scratches;
+
+/// One worker's own things.
+pub(crate) struct Core {
+    pub(crate) index: usize,
+    pub(crate) sweep: Rc<Sweep>,
+    pub(crate) buffers: Buffers,
+    pub(crate) scratches: Scratches,
+    pub(crate) random: Random,
+    pub(crate) date: Date,
+    pub(crate) log: Recorder,
+    newest: RefCell<Cache<View, Arc<Snapshot>>>,
+    view: RefCell<Rc<CoreView>>,
+    cursors: RefCell<HashMap<PoolName, Rc<RefCell<Cursor>>>>,
+    idle: RefCell<HashMap<BackendId, (Arc<Backend>, Rc<Idle>)>>,
+    swept: Cell<Instant>,
+}
+
+/// A snapshot with what this core keeps for each of its pools, looked up once.
+pub(crate) struct CoreView {
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) pools: Vec<PoolView>,
+    pub(crate) via: Option<Via>,
+}
+
+/// What this core keeps for one pool.
+pub(crate) struct PoolView {
+    pub(crate) cursor: Rc<RefCell<Cursor>>,
+    /// By member.
+    pub(crate) idle: Vec<Rc<Idle>>,
+}
+
+/// How often idle connections are looked at.
+const IDLE_SWEEP: Duration = Duration::from_millis(500);
+
+impl Core {
+    pub(crate) fn new(index: usize, newest: View, log: Recorder, now: Instant) -> Rc<Self> {
+        let empty = CoreView { snapshot: Arc::default(), pools: Vec::new(), via: None };
+        let core = Rc::new(Core {
+            index,
+            sweep: Sweep::new(now),
+            buffers: Buffers::default(),
+            scratches: Scratches::default(),
+            random: Random::from_system(),
+            date: Date::default(),
+            log,
+            newest: RefCell::new(Cache::new(newest)),
+            view: RefCell::new(Rc::new(empty)),
+            cursors: RefCell::default(),
+            idle: RefCell::default(),
+            swept: Cell::new(now),
+        });
+        core.refresh();
+        core
+    }
+
+    /// The newest snapshot, as this core sees it.
+    #[inline]
+    pub(crate) fn view(&self) -> Rc<CoreView> {
+        if !Arc::ptr_eq(self.newest.borrow_mut().load(), &self.view.borrow().snapshot) {
+            self.refresh();
+        }
+        self.view.borrow().clone()
+    }
+
+    #[cold]
+    fn refresh(&self) {
+        let snapshot = self.newest.borrow_mut().load().clone();
+        let pools = snapshot.pools.iter().map(|pool| PoolView {
+            cursor: self.cursor(&pool.name),
+            idle: pool.members.iter().map(|member| self.idle(&member.backend)).collect(),
+        });
+        let pools = pools.collect();
+        self.retire(&snapshot);
+        let via = snapshot.forwarding.via.as_deref().map(Via::new);
+        self.view.replace(Rc::new(CoreView { snapshot, pools, via }));
+    }
+
+    fn cursor(&self, pool: &PoolName) -> Rc<RefCell<Cursor>> {
+        let mut cursors = self.cursors.borrow_mut();
+        let new = || Rc::new(RefCell::new(Cursor::new(self.random.next())));
+        cursors.entry(pool.clone()).or_insert_with(new).clone()
+    }
+
+    fn idle(&self, backend: &Arc<Backend>) -> Rc<Idle> {
+        let mut idle = self.idle.borrow_mut();
+        let entry = idle.entry(backend.id.clone());
+        let (_, stack) = entry
+            .and_modify(|(known, stack)| {
+                // Removed and configured again between two looks: the same name, another backend.
+                if !Arc::ptr_eq(known, backend) {
+                    stack.clear(&known.counters[self.index].idle);
+                    *known = backend.clone();
+                }
+            })
+            .or_insert_with(|| (backend.clone(), Rc::default()));
+        stack.clone()
+    }
+
+    /// Closes idle connections to backends that are no longer configured, and forgets pools that are gone.
+    fn retire(&self, snapshot: &Snapshot) {
+        let members = || snapshot.pools.iter().flat_map(|pool| &pool.members);
+        self.idle.borrow_mut().retain(|_, (backend, stack)| {
+            let stays = members().any(|member| Arc::ptr_eq(&member.backend, backend));
+            if !stays {
+                stack.clear(&backend.counters[self.index].idle);
+            }
+            stays
+        });
+        let has = |name: &PoolName| snapshot.pools.iter().any(|pool| pool.name == *name);
+        self.cursors.borrow_mut().retain(|name, _| has(name));
+    }
+
+    /// What has to happen now and then: deadlines, idle connections, the log, the newest snapshot.
+    pub(crate) fn tick(&self, now: Instant) {
+        self.sweep.pass(now);
+        self.log.flush();
+        if now.saturating_duration_since(self.swept.get()) >= IDLE_SWEEP {
+            self.swept.set(now);
+            self.sweep_idle(now);
+        }
+    }
+
+    fn sweep_idle(&self, now: Instant) {
+        let view = self.view();
+        for (pool, kept) in view.snapshot.pools.iter().zip(&view.pools) {
+            for (member, idle) in pool.members.iter().zip(&kept.idle) {
+                let gauge = &member.backend.counters[self.index].idle;
+                idle.sweep(pool.rule.connections.idle, now, gauge);
+            }
+        }
+    }
+}

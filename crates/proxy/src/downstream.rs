@@ -1,0 +1,245 @@
+//! The client's side of a connection: reading request heads, answering, closing so that the answer is read.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use evenkeel_http1::{HeadLimits, Refusal};
+use evenkeel_model::CoreListener;
+use evenkeel_routing::Listener;
+use evenkeel_upstream::{Alarm, Socket};
+
+use crate::core::Core;
+use crate::headers::Sender;
+use crate::input::{Input, LARGE};
+use crate::request::Request;
+use crate::scratch::Scratch;
+
+/// How long a connection that is closed after an early answer goes on reading, so that the answer arrives.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// How much it reads meanwhile.
+const LINGER_BYTES: usize = 1 << 20;
+
+/// What stays the same about a client over its requests.
+pub(crate) struct Client {
+    pub(crate) core: usize,
+    pub(crate) listener: Arc<Listener>,
+    pub(crate) peer: SocketAddr,
+    pub(crate) sender: Sender,
+    pub(crate) limits: HeadLimits,
+    /// Whether the listener closes, so that each response is the connection's last.
+    pub(crate) is_draining: Rc<Cell<bool>>,
+}
+
+/// A client's connection.
+pub(crate) struct Downstream {
+    pub(crate) socket: Socket,
+    pub(crate) input: Input,
+    pub(crate) alarm: Alarm,
+    pub(crate) client: Rc<Client>,
+    pub(crate) opened: Instant,
+    /// Requests begun on it.
+    pub(crate) requests: u64,
+    /// Whether part of a response was written, so that no other can take its place.
+    pub(crate) has_answered: bool,
+}
+
+/// What came of waiting for a request.
+pub(crate) enum Arrival {
+    /// A request stands in the scratch.
+    Request(Request),
+    /// Nothing, and nothing has to be said.
+    Nothing,
+    /// Something that is not a request.
+    Refused(Request, Refusal),
+    /// A request head that did not arrive in time.
+    TooSlow(Request),
+}
+
+impl Client {
+    /// This core's counters of the listener.
+    pub(crate) fn counters(&self) -> &CoreListener {
+        &self.listener.counters[self.core]
+    }
+}
+
+impl Downstream {
+    /// Whether the connection may serve another request after this one.
+    pub(crate) fn may_go_on(&self, now: Instant) -> bool {
+        let limits = &self.client.listener.rule.limits;
+        !self.client.is_draining.get()
+            && (limits.requests == 0 || self.requests < limits.requests)
+            && (limits.age.is_zero() || now.saturating_duration_since(self.opened) < limits.age)
+    }
+
+    /// Waits for the next request; the head's deadline runs from its first byte.
+    pub(crate) async fn arrival(&mut self, core: &Rc<Core>) -> Arrival {
+        if self.input.is_empty() && !self.first_bytes(core).await {
+            return Arrival::Nothing;
+        }
+        let started = Instant::now();
+        let mut request = Request::new(core, &self.client, started);
+        let limits = self.client.limits;
+        let mut is_timed = false;
+        let read = poll_fn(|cx| {
+            loop {
+                let parsed = match self.input.is_empty() {
+                    true => Ok(false),
+                    false => request.scratch().request.parse(self.input.filled(), &limits),
+                };
+                match parsed {
+                    Ok(true) => return Poll::Ready(Ok(Ok(true))),
+                    Ok(false) => {}
+                    Err(refusal) => return Poll::Ready(Ok(Err(refusal))),
+                }
+                match self.poll_fill(cx, core, limits.head_bytes + LARGE) {
+                    Poll::Ready(Ok(1..)) => continue,
+                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Ok(Ok(false))),
+                    Poll::Pending => {}
+                }
+                if !is_timed {
+                    is_timed = true;
+                    self.alarm.set(started + self.client.listener.rule.timeouts.head, started);
+                }
+                return match self.alarm.poll_passed(cx) {
+                    true => Poll::Ready(Err(())),
+                    false => Poll::Pending,
+                };
+            }
+        });
+        let read = read.await;
+        if is_timed {
+            self.alarm.clear();
+        }
+        self.requests += 1;
+        self.has_answered = false;
+        match read {
+            Ok(Ok(true)) => {
+                self.take_head(core, request.scratch());
+                Arrival::Request(request)
+            }
+            // It went away in the middle of a head; the drop of the request tells it.
+            Ok(Ok(false)) => Arrival::Nothing,
+            Ok(Err(refusal)) => Arrival::Refused(request, refusal),
+            Err(()) => Arrival::TooSlow(request),
+        }
+    }
+
+    /// Waits for the first byte of a request; false if none came.
+    async fn first_bytes(&mut self, core: &Core) -> bool {
+        let timeouts = &self.client.listener.rule.timeouts;
+        let longest = if self.requests == 0 { timeouts.head } else { timeouts.keep_alive };
+        let mut is_timed = false;
+        let arrived = poll_fn(|cx| {
+            match self.input.poll_fill(cx, &mut self.socket, &core.buffers, LARGE) {
+                Poll::Ready(read) => return Poll::Ready(matches!(read, Ok(1..))),
+                Poll::Pending => {}
+            }
+            if !is_timed {
+                is_timed = true;
+                let now = Instant::now();
+                self.alarm.set(now + longest, now);
+            }
+            if self.alarm.poll_passed(cx) { Poll::Ready(false) } else { Poll::Pending }
+        });
+        let arrived = arrived.await;
+        if is_timed {
+            self.alarm.clear();
+        }
+        arrived
+    }
+
+    fn take_head(&mut self, core: &Core, scratch: &mut Scratch) {
+        let length = scratch.request.length;
+        scratch.head.clear();
+        scratch.head.extend_from_slice(&self.input.filled()[..length]);
+        self.input.consume(length, &core.buffers);
+    }
+
+    fn poll_fill(&mut self, cx: &mut Context<'_>, core: &Core, most: usize) -> Poll<io::Result<usize>> {
+        self.input.poll_fill(cx, &mut self.socket, &core.buffers, most)
+    }
+
+    /// Whether the client has gone, as far as can be told while it has nothing to say. What it says early is kept,
+    /// up to one buffer.
+    #[inline]
+    pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>, core: &Core) -> bool {
+        while self.input.len() < LARGE {
+            match self.input.poll_fill(cx, &mut self.socket, &core.buffers, LARGE) {
+                Poll::Pending => return false,
+                Poll::Ready(Ok(0) | Err(_)) => return true,
+                Poll::Ready(Ok(_)) => {}
+            }
+        }
+        false
+    }
+
+    /// Writes all of `bytes`, or fails at the latest after the listener's `body_idle` without progress.
+    pub(crate) async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let longest = self.client.listener.rule.timeouts.body_idle;
+        let mut written = 0;
+        let mut timed_at = None;
+        let result = poll_fn(|cx| {
+            while written < bytes.len() {
+                match self.socket.poll_write(cx, &[IoSlice::new(&bytes[written..])]) {
+                    Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                    Poll::Ready(Ok(count)) => written += count,
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Pending => {
+                        if timed_at != Some(written) {
+                            timed_at = Some(written);
+                            let now = Instant::now();
+                            self.alarm.set(now + longest, now);
+                        }
+                        return match self.alarm.poll_passed(cx) {
+                            true => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+                            false => Poll::Pending,
+                        };
+                    }
+                }
+            }
+            Poll::Ready(Ok(()))
+        });
+        let result = result.await;
+        if timed_at.is_some() {
+            self.alarm.clear();
+        }
+        result
+    }
+
+    /// Ends our side and reads on for a while: a close with unread bytes would reset the connection, and the
+    /// client would never see the answer.
+    pub(crate) async fn linger(&mut self, core: &Core) {
+        let now = Instant::now();
+        self.alarm.set(now + LINGER, now);
+        self.input.clear(&core.buffers);
+        let mut is_shut = false;
+        let mut left = LINGER_BYTES;
+        poll_fn(|cx| {
+            if !is_shut {
+                match self.socket.poll_shutdown(cx) {
+                    Poll::Ready(Ok(())) => is_shut = true,
+                    Poll::Ready(Err(_)) => return Poll::Ready(()),
+                    Poll::Pending => {}
+                }
+            }
+            while is_shut {
+                match self.input.poll_fill(cx, &mut self.socket, &core.buffers, LARGE) {
+                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
+                    Poll::Ready(Ok(count)) if count >= left => return Poll::Ready(()),
+                    Poll::Ready(Ok(count)) => left -= count,
+                    Poll::Pending => break,
+                }
+                self.input.clear(&core.buffers);
+            }
+            if self.alarm.poll_passed(cx) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+}

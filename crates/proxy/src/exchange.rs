@@ -1,0 +1,294 @@
+//! One request to one backend: it is sent, and the head of the answer read, both at once.
+//!
+//! What was handed to the socket and what came back is the ledger on which a retry is decided.
+
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use evenkeel_http1::{HeadLimits, Method, ResponseHead};
+use evenkeel_model::{Cause, Reached};
+use evenkeel_routing::Timeouts;
+use evenkeel_upstream::Connection;
+
+use crate::attempt::Failure;
+use crate::core::Core;
+use crate::downstream::Downstream;
+use crate::flow::{Ends, Flow, FlowError, Waiting};
+use crate::input::{Input, LARGE};
+
+/// How long a request body may be slower than `limits.body_rate` on average.
+const RATE_GRACE: Duration = Duration::from_secs(10);
+
+/// A connection to a backend with a request on it.
+pub(crate) struct Exchange {
+    pub(crate) connection: Connection,
+    pub(crate) input: Input,
+    pub(crate) is_reused: bool,
+    /// The request stopped on its way: the backend takes no more of it.
+    has_stopped: bool,
+    /// The response bytes that the parser has seen.
+    parsed: usize,
+}
+
+/// The deadlines of one attempt.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadlines {
+    pub(crate) timeouts: Timeouts,
+    /// Of the attempt, from the pick.
+    pub(crate) attempt: Option<Instant>,
+    /// Of the request, over all attempts.
+    pub(crate) total: Option<Instant>,
+}
+
+/// What the answer's head has to be read by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading {
+    pub(crate) method: Method,
+    pub(crate) limits: HeadLimits,
+}
+
+/// What an exchange is waiting for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// For the backend to take more of the request.
+    Sending,
+    /// For the client to send more of the request body.
+    Receiving,
+    /// For the backend to ask for the body.
+    Asking,
+    /// For the response head.
+    Answer,
+}
+
+/// What came of waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// A head, interim or final, stands in the response.
+    Head,
+    /// The backend did not say whether it wants the body.
+    NoContinue,
+}
+
+impl Deadlines {
+    /// The deadlines of an attempt picked at `picked`.
+    pub(crate) fn of_attempt(self, picked: Instant) -> Self {
+        Deadlines { attempt: self.timeouts.attempt.map(|longest| picked + longest), ..self }
+    }
+
+    /// The first of the stage's own deadline, the attempt's and the request's.
+    pub(crate) fn first(&self, stage: Instant, cause: Cause) -> (Instant, Cause) {
+        let mut first = (stage, cause);
+        for (due, cause) in [(self.attempt, Cause::AttemptTimeout), (self.total, Cause::Deadline)] {
+            if let Some(due) = due.filter(|due| *due < first.0) {
+                first = (due, cause);
+            }
+        }
+        first
+    }
+}
+
+impl Exchange {
+    pub(crate) fn new(connection: Connection, is_reused: bool) -> Self {
+        Exchange { connection, input: Input::default(), is_reused, has_stopped: false, parsed: 0 }
+    }
+
+    /// How far the request came, as its bytes prove.
+    pub(crate) fn reached(&self, request: &Flow) -> Reached {
+        if self.parsed > 0 || !self.input.is_empty() {
+            Reached::Answered
+        } else if request.is_untouched() {
+            Reached::Ready
+        } else {
+            Reached::Sent
+        }
+    }
+
+    /// Whether the backend still takes the request.
+    pub(crate) fn is_sending(&self, request: &Flow) -> bool {
+        !self.has_stopped && !request.is_done()
+    }
+
+    /// Forgets `count` bytes of the answer.
+    pub(crate) fn consume(&mut self, count: usize, core: &Core) {
+        self.input.consume(count, &core.buffers);
+        self.parsed = 0;
+    }
+
+    /// Sends what is left of the request, and waits for the next head of the answer.
+    pub(crate) async fn hear(
+        &mut self,
+        core: &Core,
+        down: &mut Downstream,
+        request: &mut Flow,
+        head: &[u8],
+        response: &mut ResponseHead,
+        reading: Reading,
+        deadlines: &Deadlines,
+    ) -> Result<Heard, Failure> {
+        let mut timed: Option<(Stage, u64, Cause)> = None;
+        let begun = down.client.listener.rule.limits.body_rate.gt(&0).then(Instant::now);
+        let heard = poll_fn(|cx| {
+            if let Poll::Ready(Err(failure)) = self.poll_send(cx, core, down, request, head) {
+                return Poll::Ready(Err(failure));
+            }
+            match self.poll_head(cx, core, response, reading) {
+                Poll::Ready(Ok(())) => return Poll::Ready(Ok(Heard::Head)),
+                Poll::Ready(Err(failure)) => return Poll::Ready(Err(failure)),
+                Poll::Pending => {}
+            }
+            let stage = self.stage(request);
+            if stage == Stage::Answer && down.poll_gone(cx, core) {
+                return Poll::Ready(Err(Cause::ClientAbort.into()));
+            }
+            let progress = request.written() + request.moved();
+            if !timed.is_some_and(|(at, done, _)| (at, done) == (stage, progress)) {
+                let now = Instant::now();
+                let (due, cause) = stage.due(now, begun, down, request, deadlines);
+                down.alarm.set(due, now);
+                timed = Some((stage, progress, cause));
+            }
+            match down.alarm.poll_passed(cx) {
+                true => Poll::Ready(stage.expired(timed.map_or(Cause::Internal, |(_, _, cause)| cause))),
+                false => Poll::Pending,
+            }
+        });
+        let heard = heard.await;
+        if timed.is_some() {
+            down.alarm.clear();
+        }
+        heard
+    }
+
+    fn stage(&self, request: &Flow) -> Stage {
+        if !self.is_sending(request) {
+            Stage::Answer
+        } else if request.is_holding() {
+            Stage::Asking
+        } else {
+            match request.waiting() {
+                Waiting::Sink => Stage::Sending,
+                Waiting::Source => Stage::Receiving,
+            }
+        }
+    }
+
+    /// Moves the request on. A backend that takes no more of it may have answered already, so only the client's
+    /// failures end the exchange here.
+    pub(crate) fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        core: &Core,
+        down: &mut Downstream,
+        request: &mut Flow,
+        head: &[u8],
+    ) -> Poll<Result<(), Failure>> {
+        if !self.is_sending(request) {
+            return Poll::Ready(Ok(()));
+        }
+        let ends = &mut Ends {
+            source: &mut down.socket,
+            input: &mut down.input,
+            sink: &mut self.connection.socket,
+            head,
+            buffers: &core.buffers,
+        };
+        let error = match request.poll(cx, ends) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
+            Poll::Ready(Err(error)) => error,
+        };
+        Poll::Ready(match error {
+            FlowError::Write => {
+                self.has_stopped = true;
+                Ok(())
+            }
+            FlowError::Read => Err(Cause::ClientAbort.into()),
+            FlowError::Body(evenkeel_http1::BadBody::Truncated) => Err(Cause::ClientAbort.into()),
+            FlowError::Body(bad) => Err(Failure::of_client(400, bad.token())),
+            FlowError::TooLarge => Err(Failure::of_client(413, "body_too_large")),
+        })
+    }
+
+    fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        core: &Core,
+        response: &mut ResponseHead,
+        reading: Reading,
+    ) -> Poll<Result<(), Failure>> {
+        loop {
+            if self.input.len() > self.parsed {
+                self.parsed = self.input.len();
+                match response.parse(self.input.filled_mut(), reading.method, &reading.limits) {
+                    Ok(true) => return Poll::Ready(Ok(())),
+                    Ok(false) => {}
+                    Err(bad) if bad.is_too_large() => {
+                        return Poll::Ready(Err(Failure::because(Cause::HeadTooLarge, bad.token())));
+                    }
+                    Err(bad) => return Poll::Ready(Err(Failure::because(Cause::BadHead, bad.token()))),
+                }
+            }
+            let most = reading.limits.head_bytes + LARGE;
+            match self.input.poll_fill(cx, &mut self.connection.socket, &core.buffers, most) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(self.closed().into())),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(self.failed(&error))),
+            }
+        }
+    }
+
+    fn failed(&self, error: &io::Error) -> Failure {
+        match error.kind() {
+            io::ErrorKind::TimedOut => Failure::because(Cause::HeadTimeout, "tcp_user_timeout"),
+            _ => self.closed().into(),
+        }
+    }
+
+    /// What an end of the connection means before the head is complete.
+    fn closed(&self) -> Cause {
+        match (self.input.is_empty(), self.is_reused) {
+            (false, _) => Cause::EofInHead,
+            (true, true) => Cause::StaleReuse,
+            (true, false) => Cause::ClosedBeforeResponse,
+        }
+    }
+}
+
+impl Stage {
+    fn due(
+        self,
+        now: Instant,
+        begun: Option<Instant>,
+        down: &Downstream,
+        request: &Flow,
+        deadlines: &Deadlines,
+    ) -> (Instant, Cause) {
+        let rule = &down.client.listener.rule;
+        let timeouts = &deadlines.timeouts;
+        let (due, cause) = match self {
+            Stage::Sending => (now + timeouts.write, Cause::WriteTimeout),
+            Stage::Answer => (now + timeouts.head, Cause::HeadTimeout),
+            Stage::Asking => (now + rule.timeouts.r#continue, Cause::SlowClient),
+            Stage::Receiving => {
+                let idle = now + rule.timeouts.body_idle;
+                let by_rate = begun.map(|begun| {
+                    let seconds = request.moved() / rule.limits.body_rate.max(1);
+                    begun + RATE_GRACE + Duration::from_secs(seconds)
+                });
+                (by_rate.map_or(idle, |due| due.min(idle)), Cause::SlowClient)
+            }
+        };
+        deadlines.first(due, cause)
+    }
+
+    fn expired(self, cause: Cause) -> Result<Heard, Failure> {
+        match (self, cause) {
+            (Stage::Asking, Cause::SlowClient) => Ok(Heard::NoContinue),
+            (_, Cause::SlowClient) => Err(Failure::of_client(408, "body_timeout")),
+            (_, cause) => Err(cause.into()),
+        }
+    }
+}

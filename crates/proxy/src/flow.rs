@@ -1,0 +1,389 @@
+//! One message on its way from one socket to another: its head, then its body as fast as both sides go.
+//!
+//! A flow holds at most one buffer of payload; while the sink does not take it, nothing more is read.
+
+use std::io::{self, IoSlice};
+use std::task::{Context, Poll};
+
+use evenkeel_http1::{BadBody, BodyDecoder, BodyKind, CHUNK_END, ChunkHeader, LAST_CHUNK, LAST_CHUNK_START};
+use evenkeel_upstream::Socket;
+
+use crate::input::{Buffers, Input, LARGE};
+
+/// How a body is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Coding {
+    /// As it is: its length stands in the head, or the close ends it.
+    Identity,
+    /// In chunks, with trailers.
+    Chunked,
+}
+
+/// A message on its way.
+#[derive(Debug)]
+pub(crate) struct Flow {
+    decoder: BodyDecoder,
+    coding: Coding,
+    /// Bytes of the head still to be written stand before the piece.
+    head: usize,
+    piece: Option<Piece>,
+    /// Payload bytes, as decoded, whose piece is written.
+    moved: u64,
+    /// Payload bytes decoded so far.
+    decoded: u64,
+    /// Largest body that is let through.
+    most: u64,
+    /// Bytes that the sink took, heads and framing included.
+    written: u64,
+    ended: bool,
+    /// The body waits until the sink has asked for it.
+    held: bool,
+}
+
+/// What is being written: head, chunk header, payload, tail.
+#[derive(Debug)]
+struct Piece {
+    header: Option<ChunkHeader>,
+    payload: usize,
+    consumed: usize,
+    tail: Tail,
+    written: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tail {
+    None,
+    ChunkEnd,
+    /// Closes the last chunk if there is one, and the body.
+    End {
+        chunk: bool,
+    },
+}
+
+/// Why a message did not get across.
+#[derive(Debug)]
+pub(crate) enum FlowError {
+    /// The source failed.
+    Read,
+    /// The source's framing is wrong, or it ended too early.
+    Body(BadBody),
+    /// More payload than allowed.
+    TooLarge,
+    /// The sink failed.
+    Write,
+}
+
+/// Which side a pending flow waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    /// For the source to say more.
+    Source,
+    /// For the sink to take more.
+    Sink,
+}
+
+/// The two ends of a flow, for one poll.
+pub(crate) struct Ends<'a> {
+    pub(crate) source: &'a mut Socket,
+    pub(crate) input: &'a mut Input,
+    pub(crate) sink: &'a mut Socket,
+    pub(crate) head: &'a [u8],
+    pub(crate) buffers: &'a Buffers,
+}
+
+impl Flow {
+    /// A message with a head of `head` bytes before its body.
+    pub(crate) fn new(head: usize, body: BodyKind, coding: Coding, most: u64) -> Self {
+        let decoder = BodyDecoder::new(body);
+        Flow {
+            decoder,
+            coding,
+            head,
+            piece: None,
+            moved: 0,
+            decoded: 0,
+            most,
+            written: 0,
+            ended: false,
+            held: false,
+        }
+    }
+
+    /// Keeps the body back until [`release`](Flow::release).
+    pub(crate) fn hold(&mut self) {
+        self.held = true;
+    }
+
+    /// Lets the body follow the head.
+    pub(crate) fn release(&mut self) {
+        self.held = false;
+    }
+
+    /// Whether the head was written and the body waits to be asked for.
+    pub(crate) fn is_holding(&self) -> bool {
+        self.held && self.head == 0
+    }
+
+    /// Whether no byte of it was written.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.written == 0
+    }
+
+    /// Whether the last byte was written.
+    pub(crate) fn is_done(&self) -> bool {
+        self.ended
+    }
+
+    /// Payload bytes that the sink took.
+    pub(crate) fn moved(&self) -> u64 {
+        self.moved
+    }
+
+    /// All bytes that the sink took.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Which side it waits for, if it is pending.
+    pub(crate) fn waiting(&self) -> Waiting {
+        if self.head > 0 || self.piece.is_some() { Waiting::Sink } else { Waiting::Source }
+    }
+
+    /// Moves as much as both sides allow; ready when the whole message was written.
+    #[inline]
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, ends: &mut Ends<'_>) -> Poll<Result<(), FlowError>> {
+        loop {
+            if self.piece.is_none() && !self.ended && !self.held {
+                self.prepare(ends)?;
+            }
+            if self.head > 0 || self.piece.is_some() {
+                match self.poll_write(cx, ends) {
+                    Poll::Ready(Ok(())) => continue,
+                    Poll::Ready(Err(_)) => return Poll::Ready(Err(FlowError::Write)),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+            if self.ended {
+                return Poll::Ready(Ok(()));
+            }
+            if self.held {
+                return Poll::Pending;
+            }
+            match ends.input.poll_fill(cx, ends.source, ends.buffers, LARGE) {
+                Poll::Ready(Ok(0)) => self.source_ended()?,
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(_)) => return Poll::Ready(Err(FlowError::Read)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Decodes what was read into the next piece, if it makes one.
+    #[inline]
+    fn prepare(&mut self, ends: &mut Ends<'_>) -> Result<(), FlowError> {
+        while !ends.input.is_empty() && !self.decoder.is_done() {
+            let decoded = self.decoder.decode(ends.input.filled_mut()).map_err(FlowError::Body)?;
+            self.decoded += decoded.produced as u64;
+            if self.decoded > self.most {
+                return Err(FlowError::TooLarge);
+            }
+            if decoded.produced > 0 {
+                self.piece = Some(self.payload(decoded.produced, decoded.consumed));
+                return Ok(());
+            }
+            if decoded.consumed == 0 {
+                return Ok(());
+            }
+            ends.input.consume(decoded.consumed, ends.buffers);
+        }
+        if self.decoder.is_done() {
+            self.finish();
+        }
+        Ok(())
+    }
+
+    fn payload(&mut self, payload: usize, consumed: usize) -> Piece {
+        self.ended = self.decoder.is_done();
+        let (header, tail) = match (self.coding, self.ended) {
+            (Coding::Identity, _) => (None, Tail::None),
+            (Coding::Chunked, false) => (Some(ChunkHeader::new(payload)), Tail::ChunkEnd),
+            (Coding::Chunked, true) => (Some(ChunkHeader::new(payload)), Tail::End { chunk: true }),
+        };
+        Piece { header, payload, consumed, tail, written: 0 }
+    }
+
+    fn finish(&mut self) {
+        self.ended = true;
+        if self.coding == Coding::Chunked {
+            let tail = Tail::End { chunk: false };
+            self.piece = Some(Piece { header: None, payload: 0, consumed: 0, tail, written: 0 });
+        }
+    }
+
+    fn source_ended(&mut self) -> Result<(), FlowError> {
+        self.decoder.end().map_err(FlowError::Body)
+    }
+
+    #[inline]
+    fn poll_write(&mut self, cx: &mut Context<'_>, ends: &mut Ends<'_>) -> Poll<io::Result<()>> {
+        let head = &ends.head[ends.head.len() - self.head..];
+        let none = Piece { header: None, payload: 0, consumed: 0, tail: Tail::None, written: 0 };
+        let piece = self.piece.as_ref().unwrap_or(&none);
+        let payload = &ends.input.filled()[..piece.payload];
+        let chunk_header = piece.header.as_ref().map_or(&[][..], ChunkHeader::as_bytes);
+        let [tail, trailers, end] = piece.tail.parts(self.decoder.trailers());
+        let parts = [head, chunk_header, payload, tail, trailers, end];
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        if length == piece.written {
+            // A piece without a byte: the end of a body that only the close ends.
+            self.complete(ends);
+            return Poll::Ready(Ok(()));
+        }
+        let mut slices = [IoSlice::new(&[]); 6];
+        let count = unwritten(&parts, piece.written, &mut slices);
+        let taken = match ends.sink.poll_write(cx, &slices[..count]) {
+            Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+            Poll::Ready(Ok(taken)) => taken,
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+            Poll::Pending => return Poll::Pending,
+        };
+        self.written += taken as u64;
+        self.advance(taken, length, ends);
+        Poll::Ready(Ok(()))
+    }
+
+    #[inline]
+    fn advance(&mut self, taken: usize, length: usize, ends: &mut Ends<'_>) {
+        let of_head = taken.min(self.head);
+        let rest = length - self.head;
+        self.head -= of_head;
+        let Some(piece) = &mut self.piece else { return };
+        piece.written += taken - of_head;
+        if self.head == 0 && piece.written == rest {
+            self.complete(ends);
+        }
+    }
+
+    #[inline]
+    fn complete(&mut self, ends: &mut Ends<'_>) {
+        if let Some(piece) = self.piece.take() {
+            self.moved += piece.payload as u64;
+            ends.input.consume(piece.consumed, ends.buffers);
+        }
+    }
+}
+
+impl Tail {
+    fn parts(self, trailers: &[u8]) -> [&[u8]; 3] {
+        match self {
+            Tail::None => [&[], &[], &[]],
+            Tail::ChunkEnd => [CHUNK_END, &[], &[]],
+            Tail::End { chunk } => {
+                let before: &[u8] = if chunk { CHUNK_END } else { &[] };
+                match trailers {
+                    [] => [before, LAST_CHUNK, &[]],
+                    _ if chunk => [b"\r\n0\r\n", trailers, CHUNK_END],
+                    _ => [LAST_CHUNK_START, trailers, CHUNK_END],
+                }
+            }
+        }
+    }
+}
+
+/// Lines up what is left of `parts` after `skip` bytes.
+#[inline]
+fn unwritten<'a>(parts: &[&'a [u8]; 6], mut skip: usize, slices: &mut [IoSlice<'a>; 6]) -> usize {
+    let mut count = 0;
+    for (index, part) in parts.iter().enumerate() {
+        // The head is cut at its own progress already.
+        let skipped = if index == 0 { 0 } else { skip.min(part.len()) };
+        skip -= skipped;
+        if skipped < part.len() {
+            slices[count] = IoSlice::new(&part[skipped..]);
+            count += 1;
+        }
+    }
+    count
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::UnixStream;
+
+    use super::*;
+
+    /// Sends `body` through a flow in writes of `step` bytes and returns what came out.
+    async fn through(body: &'static [u8], kind: BodyKind, coding: Coding, step: usize) -> (Vec<u8>, bool) {
+        let (source, mut writer) = UnixStream::pair().unwrap();
+        let (sink, mut reader) = UnixStream::pair().unwrap();
+        let (mut source, mut sink) = (Socket::Unix(source), Socket::Unix(sink));
+        let written = tokio::spawn(async move {
+            for part in body.chunks(step) {
+                writer.write_all(part).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        });
+        let read = tokio::spawn(async move {
+            let mut out = Vec::new();
+            reader.read_to_end(&mut out).await.unwrap();
+            out
+        });
+        let (mut input, buffers, head) = (Input::default(), Buffers::default(), b"HEAD\r\n\r\n");
+        let mut flow = Flow::new(head.len(), kind, coding, u64::MAX);
+        let result = poll_fn(|cx| {
+            let ends = &mut Ends {
+                source: &mut source,
+                input: &mut input,
+                sink: &mut sink,
+                head,
+                buffers: &buffers,
+            };
+            flow.poll(cx, ends)
+        })
+        .await;
+        drop(sink);
+        written.await.unwrap();
+        (read.await.unwrap(), result.is_ok())
+    }
+
+    #[tokio::test]
+    async fn a_body_comes_out_as_it_went_in_whatever_the_reads() {
+        for step in [1, 3, 100] {
+            let (out, ok) = through(b"hello", BodyKind::Length(5), Coding::Identity, step).await;
+            assert!(ok && out == b"HEAD\r\n\r\nhello", "{step}: {out:?}");
+            let (out, ok) = through(b"", BodyKind::None, Coding::Identity, step).await;
+            assert!(ok && out == b"HEAD\r\n\r\n", "{step}: {out:?}");
+            let (out, ok) = through(b"until close", BodyKind::UntilClose, Coding::Identity, step).await;
+            assert!(ok && out == b"HEAD\r\n\r\nuntil close", "{step}: {out:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn chunks_are_written_anew_with_their_trailers() {
+        let body = b"5;x=y\r\nhello\r\n1\r\n!\r\n0\r\nX-Sum: 7\r\n\r\n";
+        let (out, ok) = through(body, BodyKind::Chunked, Coding::Chunked, 1000).await;
+        assert!(ok);
+        assert_eq!(out, b"HEAD\r\n\r\n6\r\nhello!\r\n0\r\nX-Sum: 7\r\n\r\n");
+        let (out, ok) = through(body, BodyKind::Chunked, Coding::Chunked, 1).await;
+        assert!(ok && out.ends_with(b"!\r\n0\r\nX-Sum: 7\r\n\r\n"), "{out:?}");
+        let (out, ok) = through(b"0\r\n\r\n", BodyKind::Chunked, Coding::Chunked, 2).await;
+        assert!(ok && out == b"HEAD\r\n\r\n0\r\n\r\n", "{out:?}");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_only_the_close_ends_becomes_chunks() {
+        let (out, ok) = through(b"abc", BodyKind::UntilClose, Coding::Chunked, 1000).await;
+        assert!(ok && out == b"HEAD\r\n\r\n3\r\nabc\r\n0\r\n\r\n", "{out:?}");
+    }
+
+    #[tokio::test]
+    async fn a_body_cut_short_never_ends_cleanly() {
+        let (out, ok) = through(b"hel", BodyKind::Length(5), Coding::Identity, 1).await;
+        assert!(!ok && out == b"HEAD\r\n\r\nhel", "{out:?}");
+        let (out, ok) = through(b"5\r\nhel", BodyKind::Chunked, Coding::Chunked, 1000).await;
+        assert!(!ok && !out.ends_with(b"0\r\n\r\n"), "{out:?}");
+    }
+}

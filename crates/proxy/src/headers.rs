@@ -1,0 +1,247 @@
+//! Heads as evenkeel writes them: hop-by-hop fields gone, forwarding fields true, framing our own.
+
+use std::io::Write;
+use std::net::IpAddr;
+
+use evenkeel_http1::{BodyKind, HeadWriter, Known, RequestHead, ResponseHead, Version};
+use evenkeel_routing::ForwardingRule;
+
+use crate::core::Core;
+use crate::flow::Coding;
+use crate::scratch::Scratch;
+
+/// Longest `X-Request-Id` that is believed, in bytes.
+const LONGEST_REQUEST_ID: usize = 128;
+
+/// The peer of a connection, as headers show it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sender {
+    address: IpAddr,
+    /// The address as text; the longest has 39 characters.
+    text: [u8; 40],
+    length: u8,
+}
+
+impl Sender {
+    pub(crate) fn new(address: IpAddr) -> Self {
+        let address = address.to_canonical();
+        let mut text = [0; 40];
+        let mut rest = &mut text[..];
+        // What does not fit is cut, and nothing is longer.
+        let _ = write!(rest, "{address}");
+        let length = 40 - rest.len() as u8;
+        Sender { address, text, length }
+    }
+
+    fn text(&self) -> &[u8] {
+        &self.text[..usize::from(self.length)]
+    }
+
+    /// Whether its forwarding fields are believed.
+    #[inline]
+    pub(crate) fn is_trusted(&self, rule: &ForwardingRule) -> bool {
+        rule.trusted_networks.iter().any(|network| network.contains(&self.address))
+    }
+}
+
+/// `Via` as evenkeel adds it, by the version of the message received (RFC 9110, section 7.6.3).
+#[derive(Debug)]
+pub(crate) struct Via {
+    http10: Box<[u8]>,
+    http11: Box<[u8]>,
+}
+
+impl Via {
+    pub(crate) fn new(name: &str) -> Self {
+        let of = |version: &str| format!("{version} {name}").into_bytes().into();
+        Via { http10: of("1.0"), http11: of("1.1") }
+    }
+
+    fn of(&self, version: Version) -> &[u8] {
+        match version {
+            Version::Http10 => &self.http10,
+            Version::Http11 => &self.http11,
+        }
+    }
+}
+
+/// Notes the request's id: the client's, where it is believed, else a new one.
+pub(crate) fn note_request_id(core: &Core, scratch: &mut Scratch, is_trusted: bool) {
+    scratch.request_id.clear();
+    if is_trusted
+        && let Some(id) = value_of(&scratch.request, &scratch.head, Known::XRequestId)
+        && !id.is_empty()
+        && id.len() <= LONGEST_REQUEST_ID
+    {
+        scratch.request_id.extend_from_slice(id);
+        return;
+    }
+    scratch.request_id.extend_from_slice(&core.random.request_id());
+}
+
+/// Writes the request head for a backend into `scratch.to_backend`.
+pub(crate) fn to_backend(scratch: &mut Scratch, sender: &Sender, is_trusted: bool, via: Option<&Via>) {
+    let Scratch { request, head, to_backend: out, request_id, .. } = scratch;
+    out.clear();
+    let mut writer = request_line(request, head, out);
+    let mut via_before = None;
+    let mut forwarded_for = None;
+    for field in &request.fields {
+        let value = field.value.of(head);
+        match field.known {
+            Known::Host => continue,
+            Known::Via => via_before = Some(join(via_before, value)),
+            Known::XForwardedFor if is_trusted => forwarded_for = Some(join(forwarded_for, value)),
+            Known::XForwardedProto | Known::XForwardedHost | Known::Forwarded if is_trusted => {}
+            Known::XForwardedFor | Known::XForwardedProto | Known::XForwardedHost | Known::Forwarded => {
+                continue;
+            }
+            Known::XRequestId | Known::Underscore | Known::ContentLength => continue,
+            known if known.is_hop_by_hop() => continue,
+            _ => {}
+        }
+        match field.known {
+            Known::Via | Known::XForwardedFor => {}
+            _ => writer.field(field.name.of(head), value),
+        }
+    }
+    forwarding(&mut writer, request, head, (sender, is_trusted), forwarded_for);
+    writer.field(b"X-Request-Id", request_id);
+    match (via_before, via.map(|via| via.of(request.version))) {
+        (Some(before), Some(ours)) => writer.field(b"Via", &join(Some(before), ours)),
+        (Some(only), None) => writer.field(b"Via", &only),
+        (None, Some(only)) => writer.field(b"Via", only),
+        (None, None) => {}
+    }
+    framing_to_backend(&mut writer, request, head);
+    writer.finish();
+}
+
+fn request_line<'a>(request: &RequestHead, head: &[u8], out: &'a mut Vec<u8>) -> HeadWriter<'a> {
+    let (prefix, path) = (request.path_prefix(head), request.path.of(head));
+    let method = request.method_span.of(head);
+    let mut writer = if prefix.is_empty() {
+        HeadWriter::request(out, method, path)
+    } else {
+        HeadWriter::request(out, method, &[prefix, path].concat())
+    };
+    // First, as RFC 9112 section 3.2 wants it; a request of HTTP/1.0 may have none.
+    writer.field(b"Host", request.authority.of(head));
+    writer
+}
+
+fn forwarding(
+    writer: &mut HeadWriter<'_>,
+    request: &RequestHead,
+    head: &[u8],
+    (sender, is_trusted): (&Sender, bool),
+    before: Option<Vec<u8>>,
+) {
+    match before {
+        Some(before) => writer.field(b"X-Forwarded-For", &join(Some(before), sender.text())),
+        None => writer.field(b"X-Forwarded-For", sender.text()),
+    }
+    let has = |known| is_trusted && request.fields.iter().any(|field| field.known == known);
+    if !has(Known::XForwardedProto) {
+        writer.field(b"X-Forwarded-Proto", b"http");
+    }
+    if !has(Known::XForwardedHost) && !request.authority.is_empty() {
+        writer.field(b"X-Forwarded-Host", request.authority.of(head));
+    }
+}
+
+fn framing_to_backend(writer: &mut HeadWriter<'_>, request: &RequestHead, head: &[u8]) {
+    match request.body {
+        BodyKind::Length(length) => writer.number(b"Content-Length", length),
+        BodyKind::Chunked => writer.field(b"Transfer-Encoding", b"chunked"),
+        BodyKind::None | BodyKind::UntilClose => {}
+    }
+    if let Some(protocol) = websocket(request, head) {
+        writer.field(b"Connection", b"Upgrade");
+        writer.field(b"Upgrade", protocol);
+    } else if request.te_trailers {
+        writer.field(b"Connection", b"TE");
+        writer.field(b"TE", b"trailers");
+    }
+}
+
+/// The protocol that the client asks to upgrade to, if it is one that passes.
+pub(crate) fn websocket<'a>(request: &RequestHead, head: &'a [u8]) -> Option<&'a [u8]> {
+    let protocol = request.upgrade?.of(head);
+    (protocol.eq_ignore_ascii_case(b"websocket") && request.body == BodyKind::None).then_some(protocol)
+}
+
+/// How a response is written to the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ToClient {
+    pub(crate) coding: Coding,
+    /// Whether the connection serves another request after it.
+    pub(crate) keep_alive: bool,
+    pub(crate) client: Version,
+}
+
+/// Writes the response head for the client into `out`; `head` holds the bytes that `response` points into.
+pub(crate) fn to_client(core: &Core, response: &ResponseHead, head: &[u8], way: ToClient, out: &mut Vec<u8>) {
+    out.clear();
+    let mut writer = HeadWriter::response(out, response.status, response.reason.of(head));
+    let mut has_date = false;
+    let drops_length = response.body == BodyKind::Chunked || response.status == 204 || response.status < 200;
+    for field in &response.fields {
+        match field.known {
+            Known::ContentLength if drops_length => continue,
+            Known::Date => has_date = true,
+            known if known.is_hop_by_hop() => continue,
+            _ => {}
+        }
+        writer.field(field.name.of(head), field.value.of(head));
+    }
+    if !has_date {
+        writer.field(b"Date", &core.date.text());
+    }
+    if way.coding == Coding::Chunked {
+        writer.field(b"Transfer-Encoding", b"chunked");
+    }
+    connection(&mut writer, way.keep_alive, way.client);
+    writer.finish();
+}
+
+/// Says whether the connection goes on, where that is not the version's default.
+pub(crate) fn connection(writer: &mut HeadWriter<'_>, keep_alive: bool, client: Version) {
+    match (keep_alive, client) {
+        (false, _) => writer.field(b"Connection", b"close"),
+        (true, Version::Http10) => writer.field(b"Connection", b"keep-alive"),
+        (true, Version::Http11) => {}
+    }
+}
+
+/// Writes an interim response, or the 101 that opens a tunnel.
+pub(crate) fn interim(response: &ResponseHead, head: &[u8], out: &mut Vec<u8>) {
+    out.clear();
+    let mut writer = HeadWriter::response(out, response.status, response.reason.of(head));
+    for field in &response.fields {
+        if !field.known.is_hop_by_hop() && field.known != Known::ContentLength {
+            writer.field(field.name.of(head), field.value.of(head));
+        }
+    }
+    if let (101, Some(protocol)) = (response.status, response.upgrade) {
+        writer.field(b"Connection", b"Upgrade");
+        writer.field(b"Upgrade", protocol.of(head));
+    }
+    writer.finish();
+}
+
+fn value_of<'a>(request: &RequestHead, head: &'a [u8], known: Known) -> Option<&'a [u8]> {
+    request.fields.iter().find(|field| field.known == known).map(|field| field.value.of(head))
+}
+
+/// Joins the values of a field that stands several times (RFC 9110, section 5.3).
+fn join(before: Option<Vec<u8>>, value: &[u8]) -> Vec<u8> {
+    match before {
+        None => value.to_vec(),
+        Some(mut all) => {
+            all.extend_from_slice(b", ");
+            all.extend_from_slice(value);
+            all
+        }
+    }
+}

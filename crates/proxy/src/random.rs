@@ -1,0 +1,55 @@
+//! Random numbers of one core, for request ids and starting points; not for secrets.
+
+use std::cell::Cell;
+
+/// A xorshift generator.
+#[derive(Debug)]
+pub(crate) struct Random(Cell<u64>);
+
+impl Random {
+    /// Seeded by the kernel.
+    pub(crate) fn from_system() -> Self {
+        let mut seed = [0; 8];
+        // A kernel without getrandom leaves zeros; the clock and the address of a local then tell cores apart.
+        let filled = rustix::rand::getrandom(&mut seed[..], rustix::rand::GetRandomFlags::empty());
+        let clock = std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_nanos() as u64);
+        let seed = u64::from_ne_bytes(seed) ^ if filled.is_ok() { 0 } else { clock };
+        Random(Cell::new(seed | 1))
+    }
+
+    #[inline]
+    pub(crate) fn next(&self) -> u64 {
+        let mut state = self.0.get();
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        self.0.set(state);
+        state.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    /// 32 hexadecimal digits.
+    pub(crate) fn request_id(&self) -> [u8; 32] {
+        let mut id = [0; 32];
+        for half in id.chunks_exact_mut(16) {
+            let mut bits = self.next();
+            for digit in half {
+                *digit = b"0123456789abcdef"[(bits & 15) as usize];
+                bits >>= 4;
+            }
+        }
+        id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn request_ids_are_hexadecimal_and_differ() {
+        let random = Random::from_system();
+        let (one, other) = (random.request_id(), random.request_id());
+        assert_ne!(one, other);
+        assert!(one.iter().all(u8::is_ascii_hexdigit));
+    }
+}

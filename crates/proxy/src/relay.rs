@@ -1,0 +1,82 @@
+//! The answer on its way to the client, with what is left of the request still going the other way.
+
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::Instant;
+
+use evenkeel_http1::BadBody;
+use evenkeel_model::Cause;
+
+use crate::core::Core;
+use crate::downstream::Downstream;
+use crate::exchange::{Deadlines, Exchange};
+use crate::flow::{Ends, Flow, FlowError, Waiting};
+
+/// The request that may still be on its way while the answer comes.
+pub(crate) struct Outgoing<'a> {
+    pub(crate) request: &'a mut Flow,
+    pub(crate) head: &'a [u8],
+}
+
+/// Relays the answer to its last byte.
+pub(crate) async fn relay(
+    core: &Core,
+    down: &mut Downstream,
+    exchange: &mut Exchange,
+    answer: &mut Flow,
+    head: &[u8],
+    outgoing: Outgoing<'_>,
+    deadlines: &Deadlines,
+) -> Result<(), Cause> {
+    let mut timed = None;
+    let relayed = poll_fn(|cx| {
+        let ends = &mut Ends {
+            source: &mut exchange.connection.socket,
+            input: &mut exchange.input,
+            sink: &mut down.socket,
+            head,
+            buffers: &core.buffers,
+        };
+        if let Poll::Ready(result) = answer.poll(cx, ends) {
+            return Poll::Ready(result.map_err(|error| cause_of(&error)));
+        }
+        // The answer has begun: what becomes of the rest of the request no longer changes it.
+        let sent = exchange.poll_send(cx, core, down, outgoing.request, outgoing.head);
+        if matches!(sent, Poll::Ready(Err(_))) {
+            return Poll::Ready(Err(Cause::ClientAbort));
+        }
+        let waiting = answer.waiting();
+        let is_quiet = waiting == Waiting::Source && !exchange.is_sending(outgoing.request);
+        if is_quiet && down.poll_gone(cx, core) {
+            return Poll::Ready(Err(Cause::ClientAbort));
+        }
+        let progress = answer.written();
+        if timed != Some((waiting, progress)) {
+            let now = Instant::now();
+            let longest = match waiting {
+                Waiting::Source => deadlines.timeouts.body_idle,
+                Waiting::Sink => down.client.listener.rule.timeouts.body_idle,
+            };
+            down.alarm.set(now + longest, now);
+            timed = Some((waiting, progress));
+        }
+        match (down.alarm.poll_passed(cx), waiting) {
+            (false, _) => Poll::Pending,
+            (true, Waiting::Source) => Poll::Ready(Err(Cause::BodyIdleTimeout)),
+            (true, Waiting::Sink) => Poll::Ready(Err(Cause::SlowClient)),
+        }
+    });
+    let relayed = relayed.await;
+    if timed.is_some() {
+        down.alarm.clear();
+    }
+    relayed
+}
+
+fn cause_of(error: &FlowError) -> Cause {
+    match error {
+        FlowError::Read | FlowError::Body(BadBody::Truncated) => Cause::BodyTruncated,
+        FlowError::Body(_) | FlowError::TooLarge => Cause::BadChunk,
+        FlowError::Write => Cause::ClientAbort,
+    }
+}

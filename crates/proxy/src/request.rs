@@ -1,0 +1,190 @@
+//! One request while it walks: what it asks, how far it came, and its one entry in log and metrics.
+//!
+//! The entry is made when the request is dropped, so that one that is cut anywhere is told all the same.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use evenkeel_http1::{BodyKind, Method, Version};
+use evenkeel_model::{Cause, StatusClass};
+use evenkeel_routing::{Backend, Route};
+use evenkeel_telemetry::{Entry, Try};
+
+use crate::attempt::Attempt;
+use crate::core::Core;
+use crate::downstream::Client;
+use crate::scratch::Scratch;
+
+/// A request and its story.
+pub(crate) struct Request {
+    pub(crate) core: Rc<Core>,
+    pub(crate) client: Rc<Client>,
+    scratch: Option<Box<Scratch>>,
+    pub(crate) started: Instant,
+    started_at: Option<SystemTime>,
+    pub(crate) route: Option<Arc<Route>>,
+    /// The attempt that answered, or the last that failed.
+    pub(crate) attempt: Option<Attempt>,
+    pub(crate) tries: Vec<FailedTry>,
+    pub(crate) attempts: u8,
+    /// Zero until something was answered.
+    pub(crate) status: u16,
+    pub(crate) cause: Option<Cause>,
+    pub(crate) detail: Option<&'static str>,
+    pub(crate) head_after: Option<Duration>,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+}
+
+/// An attempt that failed before the last one.
+pub(crate) struct FailedTry {
+    pub(crate) backend: Arc<Backend>,
+    pub(crate) cause: Cause,
+    pub(crate) took: Duration,
+}
+
+impl Request {
+    /// A request whose first byte arrived at `started`.
+    pub(crate) fn new(core: &Rc<Core>, client: &Rc<Client>, started: Instant) -> Self {
+        Request {
+            core: core.clone(),
+            client: client.clone(),
+            scratch: Some(core.scratches.take()),
+            started,
+            started_at: core.log.is_on().then(SystemTime::now),
+            route: None,
+            attempt: None,
+            tries: Vec::new(),
+            attempts: 0,
+            status: 0,
+            cause: None,
+            detail: None,
+            head_after: None,
+            bytes_in: 0,
+            bytes_out: 0,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn scratch(&mut self) -> &mut Scratch {
+        self.scratch.as_mut().expect("a request has its scratch until it is dropped")
+    }
+
+    #[inline]
+    pub(crate) fn heads(&self) -> &Scratch {
+        self.scratch.as_ref().expect("a request has its scratch until it is dropped")
+    }
+
+    pub(crate) fn method(&self) -> Method {
+        self.heads().request.method
+    }
+
+    pub(crate) fn version(&self) -> Version {
+        self.heads().request.version
+    }
+
+    pub(crate) fn has_body(&self) -> bool {
+        !matches!(self.heads().request.body, BodyKind::None | BodyKind::Length(0))
+    }
+
+    /// Whether the request may be sent a second time (RFC 9110, section 9.2.2), as far as it can be.
+    pub(crate) fn is_repeatable(&self) -> bool {
+        self.method().is_idempotent() && !self.has_body() && self.heads().request.upgrade.is_none()
+    }
+
+    /// Whether a backend's own 502, 503 or 504 may be hidden by another attempt.
+    pub(crate) fn is_safe(&self) -> bool {
+        self.method().is_safe() && self.is_repeatable()
+    }
+
+    /// Notes the answer, once its head is about to be written.
+    pub(crate) fn answered(&mut self, status: u16, now: Instant) {
+        self.status = status;
+        self.head_after = Some(now.saturating_duration_since(self.started));
+        let class = StatusClass::of(status).index();
+        self.client.counters().responses[class].add(1);
+        if let Some(route) = &self.route {
+            route.counters[self.core.index].responses[class].add(1);
+        }
+    }
+
+    /// Gives up the attempt in progress, to make another one.
+    pub(crate) fn try_again(&mut self, cause: Cause, now: Instant) {
+        if let Some(attempt) = self.attempt.take() {
+            let took = now.saturating_duration_since(attempt.picked);
+            self.tries.push(FailedTry { backend: attempt.backend().clone(), cause, took });
+        }
+    }
+
+    fn close_account(&mut self) {
+        let now = Instant::now();
+        let took = now.saturating_duration_since(self.started);
+        if self.status == 0 {
+            self.status = 499;
+            self.cause.get_or_insert(Cause::ClientAbort);
+        }
+        let counters = self.client.counters();
+        if self.cause == Some(Cause::ClientAbort) {
+            counters.aborted.add(1);
+        }
+        counters.bytes_in.add(self.bytes_in);
+        counters.bytes_out.add(self.bytes_out);
+        if let Some(route) = &self.route {
+            route.counters[self.core.index].latency.record(took);
+        }
+        if self.core.log.is_on() {
+            self.log(took);
+        }
+    }
+
+    #[cold]
+    fn log(&self, took: Duration) {
+        let Scratch { request, head, request_id, .. } = self.heads();
+        let tries: Vec<Try<'_>> = self
+            .tries
+            .iter()
+            .map(|failed| Try {
+                backend: &failed.backend.label,
+                cause: Some(failed.cause),
+                took: failed.took,
+            })
+            .collect();
+        let last = self.attempt.as_ref().map(|attempt| &*attempt.backend().label);
+        self.core.log.record(&Entry {
+            started: self.started_at.unwrap_or_else(SystemTime::now),
+            client: self.client.peer,
+            listener: &self.client.listener.rule.name,
+            route: self.route.as_ref().map(|route| &*route.label),
+            pool: self.route.as_ref().map(|route| route.rule.pool.as_str()),
+            backend: last.or(self.tries.last().map(|failed| &*failed.backend.label)),
+            method: request.method_span.of(head),
+            host: request.authority.of(head),
+            path: request.target.of(head),
+            protocol: match request.version {
+                Version::Http10 => "HTTP/1.0",
+                Version::Http11 => "HTTP/1.1",
+            },
+            status: self.status,
+            cause: self.cause,
+            attempts: self.attempts,
+            tries: &tries,
+            reused: self.attempt.as_ref().is_some_and(|attempt| attempt.is_reused),
+            bytes_in: self.bytes_in,
+            bytes_out: self.bytes_out,
+            took,
+            head_after: self.head_after,
+            request_id,
+            detail: self.detail,
+        });
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        self.close_account();
+        if let Some(scratch) = self.scratch.take() {
+            self.core.scratches.give(scratch);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Whether a failed attempt may be followed by another one: by what was sent, never by the kind of error alone.
+//!
+//! RFC 9110, section 9.2.2: a request that is not idempotent is repeated only where it provably was not processed.
+
+use evenkeel_model::{Cause, Class};
+
+use crate::attempt::Failure;
+
+/// What was done for a request so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct History {
+    /// Attempts made.
+    pub(crate) attempts: u8,
+    /// Most attempts.
+    pub(crate) most: u8,
+    /// A request that may have been processed was repeated already.
+    pub(crate) has_repeated: bool,
+    /// A stale connection was replaced already.
+    pub(crate) has_refreshed: bool,
+}
+
+/// What follows a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// The same backend, on a fresh connection; uses up no attempt.
+    Refresh,
+    /// Another backend.
+    Elsewhere,
+    /// The client is told.
+    GiveUp,
+}
+
+/// Decides. `is_repeatable`: idempotent, and nothing of a body would have to be sent again.
+pub(crate) fn next(failure: &Failure, class: Class, is_repeatable: bool, history: &mut History) -> Next {
+    use Cause::*;
+    let is_legal = match class {
+        Class::NotSent => true,
+        Class::Maybe | Class::Answered => is_repeatable && !history.has_repeated,
+        Class::Forwarded => false,
+    };
+    let next = match failure.cause {
+        _ if class == Class::Forwarded => Next::GiveUp,
+        StaleReuse if !history.has_refreshed && (class == Class::NotSent || is_repeatable) => Next::Refresh,
+        DnsFailed | DnsTimeout | ConnectRefused | ConnectReset | Unroutable | ConnectTimeout
+        | LocalPermission | StaleReuse | ClosedBeforeResponse | WriteTimeout | EofInHead | HeadTimeout
+        | AttemptTimeout => Next::Elsewhere,
+        LocalResource if failure.is_port_shortage => Next::Elsewhere,
+        // The same request would get the same answer, the time is spent, or the client is to blame.
+        LocalResource | BadHead | HeadTooLarge | UpgradeFailed | BodyTruncated | BodyIdleTimeout
+        | BadChunk | Deadline | NoRoute | NoHealthyBackend | ClientAbort | ClientError | SlowClient
+        | UpstreamStatus | Internal => Next::GiveUp,
+    };
+    match next {
+        Next::Refresh => history.has_refreshed = true,
+        Next::Elsewhere if is_legal && history.attempts < history.most => {
+            history.has_repeated |= class != Class::NotSent;
+        }
+        Next::Elsewhere | Next::GiveUp => return Next::GiveUp,
+    }
+    next
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(cause: Cause, class: Class, is_repeatable: bool) -> Next {
+        let mut history = History { attempts: 1, most: 3, ..History::default() };
+        next(&cause.into(), class, is_repeatable, &mut history)
+    }
+
+    #[test]
+    fn what_was_never_sent_goes_elsewhere_whatever_the_method() {
+        for cause in [Cause::ConnectRefused, Cause::ConnectTimeout, Cause::DnsFailed, Cause::Unroutable] {
+            assert_eq!(after(cause, Class::NotSent, false), Next::Elsewhere, "{cause:?}");
+        }
+    }
+
+    #[test]
+    fn what_may_have_been_processed_is_repeated_only_if_that_is_harmless() {
+        for cause in [Cause::ClosedBeforeResponse, Cause::HeadTimeout, Cause::WriteTimeout] {
+            assert_eq!(after(cause, Class::Maybe, true), Next::Elsewhere, "{cause:?}");
+            assert_eq!(after(cause, Class::Maybe, false), Next::GiveUp, "{cause:?}");
+        }
+        assert_eq!(after(Cause::EofInHead, Class::Answered, true), Next::Elsewhere);
+        assert_eq!(after(Cause::EofInHead, Class::Answered, false), Next::GiveUp);
+    }
+
+    #[test]
+    fn a_repeat_is_not_repeated() {
+        let mut history = History { attempts: 1, most: 10, ..History::default() };
+        let failure = Cause::HeadTimeout.into();
+        assert_eq!(next(&failure, Class::Maybe, true, &mut history), Next::Elsewhere);
+        assert_eq!(next(&failure, Class::Maybe, true, &mut history), Next::GiveUp);
+        let refused = Cause::ConnectRefused.into();
+        assert_eq!(next(&refused, Class::NotSent, true, &mut history), Next::Elsewhere);
+    }
+
+    #[test]
+    fn a_stale_connection_is_replaced_once_and_leaves_the_repeat_unused() {
+        let mut history = History { attempts: 1, most: 3, ..History::default() };
+        let stale = Cause::StaleReuse.into();
+        assert_eq!(next(&stale, Class::Maybe, true, &mut history), Next::Refresh);
+        let closed = Cause::ClosedBeforeResponse.into();
+        assert_eq!(next(&closed, Class::Maybe, true, &mut history), Next::Elsewhere);
+        assert_eq!(after(Cause::StaleReuse, Class::NotSent, false), Next::Refresh);
+        assert_eq!(after(Cause::StaleReuse, Class::Maybe, false), Next::GiveUp);
+    }
+
+    #[test]
+    fn nothing_follows_a_head_that_was_forwarded_or_an_answer_that_would_come_again() {
+        for cause in Cause::ALL {
+            assert_eq!(after(cause, Class::Forwarded, true), Next::GiveUp, "{cause:?}");
+        }
+        assert_eq!(after(Cause::BadHead, Class::Answered, true), Next::GiveUp);
+    }
+
+    #[test]
+    fn the_last_attempt_is_the_last() {
+        let mut history = History { attempts: 3, most: 3, ..History::default() };
+        assert_eq!(next(&Cause::ConnectRefused.into(), Class::NotSent, true, &mut history), Next::GiveUp);
+    }
+}

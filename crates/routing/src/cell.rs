@@ -1,0 +1,126 @@
+//! What one core saw of one backend, and how control adds the cores up.
+//!
+//! A success costs a load and a store; only failures take a lock, which they share with control alone.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use evenkeel_model::{Count, Outcome, PerCore, Report, Role, Strike, Weight};
+
+/// Most trial outcomes that a cell keeps until control reads them.
+const TRIALS_KEPT: usize = 16;
+
+/// What one core saw.
+#[derive(Debug, Default)]
+pub(crate) struct Cell {
+    successes: Count,
+    failures: Mutex<Failures>,
+}
+
+#[derive(Debug, Default)]
+struct Failures {
+    total: u64,
+    /// Since the last success on this core, and since the last reading.
+    in_a_row: u32,
+    /// The core's success count at the newest strike.
+    mark: u64,
+    last: Option<Strike>,
+    trials: Vec<Result<(), Strike>>,
+}
+
+/// What control read last, kept beside its [`Backend`](crate::Backend).
+#[derive(Debug, Default)]
+pub struct Readings {
+    successes: Vec<u64>,
+    in_a_row: u32,
+}
+
+impl Cell {
+    /// Notes an outcome; true if control should read it soon.
+    #[inline]
+    pub(crate) fn record(&self, role: Role, outcome: Outcome, now: Instant) -> bool {
+        match (outcome, role) {
+            (Outcome::Success, Role::Turn) => {
+                self.successes.add(1);
+                false
+            }
+            (Outcome::Success, Role::Trial | Role::LastResort) => {
+                self.successes.add(1);
+                self.note(|failures| failures.trial(Ok(())))
+            }
+            (Outcome::Failed(cause), _) if cause.facts().weight != Weight::None => {
+                let successes = self.successes.read();
+                self.note(|failures| failures.strike(Strike { cause, at: now }, role, successes))
+            }
+            (Outcome::Failed(_) | Outcome::Abandoned, _) => false,
+        }
+    }
+
+    #[cold]
+    fn note(&self, change: impl FnOnce(&mut Failures)) -> bool {
+        change(&mut self.failures.lock().unwrap_or_else(PoisonError::into_inner));
+        true
+    }
+}
+
+impl Failures {
+    fn strike(&mut self, strike: Strike, role: Role, successes: u64) {
+        if self.mark != successes {
+            self.mark = successes;
+            self.in_a_row = 0;
+        }
+        self.total += 1;
+        self.in_a_row += 1;
+        self.last = Some(strike);
+        if role != Role::Turn {
+            self.trial(Err(strike));
+        }
+    }
+
+    fn trial(&mut self, outcome: Result<(), Strike>) {
+        if self.trials.len() == TRIALS_KEPT {
+            self.trials.drain(..1);
+        }
+        self.trials.push(outcome);
+    }
+}
+
+impl Readings {
+    /// Adds the cores up. Strikes of several cores stand in a row only if no core had a success in between; which
+    /// came first on different cores is not known, so a success on another core makes a streak begin anew.
+    pub(crate) fn read(&mut self, cells: &PerCore<Cell>) -> Report {
+        self.successes.resize(cells.iter().count(), 0);
+        let mut report = Report::default();
+        let mut moved = Vec::new();
+        for (core, (cell, before)) in cells.iter().zip(&mut self.successes).enumerate() {
+            let now = cell.successes.read();
+            let difference = now.wrapping_sub(*before);
+            *before = now;
+            report.successes += difference;
+            if difference > 0 {
+                moved.push(core);
+            }
+        }
+        let mut by_core = Vec::new();
+        for (core, cell) in cells.iter().enumerate() {
+            let mut failures = cell.failures.lock().unwrap_or_else(PoisonError::into_inner);
+            report.failures += std::mem::take(&mut failures.total);
+            let is_current = failures.mark == self.successes[core];
+            by_core.push(if is_current { std::mem::take(&mut failures.in_a_row) } else { 0 });
+            failures.in_a_row = 0;
+            if let Some(strike) = failures.last.take() {
+                let newest = report.last.is_none_or(|last| strike.at >= last.at);
+                report.last = if newest { Some(strike) } else { report.last };
+            }
+            report.trials.append(&mut failures.trials);
+        }
+        report.streak_is_new = !moved.is_empty();
+        self.in_a_row = match moved[..] {
+            [] => self.in_a_row.saturating_add(by_core.iter().sum()),
+            [only] => by_core[only],
+            _ => 0,
+        };
+        report.in_a_row = self.in_a_row;
+        report
+    }
+}
