@@ -44,7 +44,7 @@ pub fn program() -> &'static Path {
 /// A command that runs the program, without variables that would change what it does.
 pub fn command() -> Command {
     let mut command = Command::new(program());
-    for name in ["EVENKEEL_ADMIN", "RUST_LOG", "NOTIFY_SOCKET"] {
+    for name in ["EVENKEEL_ADMIN", "EVENKEEL_LOG", "RUST_LOG", "NOTIFY_SOCKET"] {
         command.env_remove(name);
     }
     command
@@ -206,7 +206,7 @@ impl Evenkeel {
         self.write(configuration);
         self.signal(Signal::HUP);
         let done = |metrics: &Metrics| {
-            ["generation", "reloads_total"].iter().any(|name| {
+            ["generation", "last_reload_timestamp_seconds"].iter().any(|name| {
                 let name = format!("evenkeel_config_{name}");
                 metrics.sum(&name, &[]) != before.sum(&name, &[])
             })

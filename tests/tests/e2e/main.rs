@@ -1,1 +1,23 @@
-//! End to end.
+//! End-to-end tests: the real binary, real sockets, raw bytes where HTTP is the subject. Every wait has a deadline.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test reports; nothing of this package ships")]
+
+mod alone;
+mod bodies;
+mod command_line;
+mod demo;
+mod deploy;
+mod dying_backends;
+mod examples;
+mod floors;
+mod forwarding;
+mod listeners;
+mod prometheus;
+mod reloads;
+mod retries;
+mod routes;
+mod smuggling;
+mod stopping;
+mod timeouts;
+mod times;
+mod upgrades;

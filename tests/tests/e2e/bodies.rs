@@ -1,0 +1,160 @@
+//! Bodies: large, slow, chunked, byte by byte, and clients that do not read.
+
+use std::time::Duration;
+
+use evenkeel_tests::backend::Script;
+use evenkeel_tests::balancer::SOON;
+use evenkeel_tests::client::Client;
+use evenkeel_tests::pattern::{Checksum, Pattern};
+use evenkeel_tests::process::private_bytes;
+use evenkeel_tests::wait;
+
+use crate::alone::alone;
+use crate::forwarding::one_backend;
+
+const LARGE: u64 = 100 * 1000 * 1000;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[test]
+fn a_large_download_arrives_whole() {
+    let _turn = alone();
+    let (_backend, evenkeel) = one_backend(Script::Echo);
+    let mut client = Client::connect(evenkeel.address());
+    client.send(format!("GET /pattern/{LARGE} HTTP/1.1\r\nHost: x\r\n\r\n"));
+    client.wait_at_most(PATIENCE);
+    let pattern = Pattern::default();
+    let mut received = 0;
+    let take = |piece: &[u8]| {
+        assert!(pattern.matches(received, piece), "a wrong byte after {received}");
+        received += piece.len() as u64;
+    };
+    client.response_into("GET", take).unwrap();
+    assert_eq!(received, LARGE);
+    assert_eq!(client.get("/after").status, 200);
+}
+
+#[test]
+fn a_large_upload_arrives_whole_however_it_is_framed() {
+    let _turn = alone();
+    let (_backend, evenkeel) = one_backend(Script::Echo);
+    let body = Pattern::default().whole(LARGE as usize);
+    let checksum = Checksum::of(&body);
+    let mut client = Client::connect(evenkeel.address());
+    for is_chunked in [false, true] {
+        let framing = match is_chunked {
+            true => "Transfer-Encoding: chunked".to_owned(),
+            false => format!("Content-Length: {LARGE}"),
+        };
+        client.send(format!("POST / HTTP/1.1\r\nHost: x\r\n{framing}\r\n\r\n"));
+        for piece in body.chunks(100_003) {
+            if is_chunked {
+                client.send(format!("{:x}\r\n", piece.len()));
+            }
+            client.send(piece);
+            if is_chunked {
+                client.send("\r\n");
+            }
+        }
+        if is_chunked {
+            client.send("0\r\n\r\n");
+        }
+        let response = client.wait_at_most(PATIENCE).response("POST");
+        assert_eq!(response.field("x-body-bytes"), Some(LARGE.to_string().as_str()));
+        assert_eq!(response.field("x-body-checksum"), Some(checksum.as_str()));
+    }
+}
+
+#[test]
+fn a_client_that_reads_nothing_costs_no_memory() {
+    const LENGTH: u64 = 400 * 1000 * 1000;
+    let _turn = alone();
+    let (_backend, evenkeel) = one_backend(Script::Echo);
+    let warm = Client::connect(evenkeel.address()).get("/pattern/1000000");
+    assert_eq!(warm.body.len(), 1_000_000);
+    let received = || evenkeel.metrics().sum("evenkeel_backend_received_bytes_total", &[]);
+    received();
+    let before = private_bytes(&[evenkeel.id()]);
+
+    let mut client = Client::connect(evenkeel.address());
+    client.send(format!("GET /pattern/{LENGTH} HTTP/1.1\r\nHost: x\r\n\r\n"));
+    let mut last = received();
+    wait::until_true(SOON, "the response to stop flowing", || {
+        wait::pause(Duration::from_millis(200));
+        let now = received();
+        let has_stopped = now > 1_100_000.0 && now == last;
+        last = now;
+        has_stopped
+    });
+    let after = private_bytes(&[evenkeel.id()]);
+    assert!(last < LENGTH as f64, "the proxy took in the whole response");
+    let cost = after.saturating_sub(before);
+    assert!(cost < 1 << 20, "{cost} bytes for one client that does not read");
+
+    // What waited is still whole.
+    let mut length = 0;
+    client.wait_at_most(PATIENCE);
+    client.response_into("GET", |piece| length += piece.len() as u64).unwrap();
+    assert_eq!(length, LENGTH);
+}
+
+#[test]
+fn a_request_may_come_byte_by_byte() {
+    let (backend, evenkeel) = one_backend(Script::Echo);
+    let mut client = Client::connect(evenkeel.address());
+    let request = "\r\nPOST /slow HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3;e=\"q\"\r\nabc\r\nA\r\n0123456789\r\n0\r\nX-T: v\r\n\r\n\
+                   GET /next HTTP/1.1\r\nHost: x\r\n\r\n";
+    for byte in request.as_bytes() {
+        client.send([*byte]);
+    }
+    let response = client.response("POST");
+    assert_eq!(response.field("x-body-bytes"), Some("13"));
+    assert_eq!(response.field("x-body-checksum"), Some(Checksum::of(b"abc0123456789").as_str()));
+    assert_eq!(client.response("GET").status, 200);
+    assert_eq!(backend.requests().len(), 2);
+}
+
+#[test]
+fn a_response_may_come_byte_by_byte() {
+    let response = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x\r\nde\r\n0\r\n\r\n";
+    let script = Script::ReplySlowly(response.to_vec(), 1, Duration::from_millis(1));
+    let (backend, evenkeel) = one_backend(script);
+    let mut client = Client::connect(evenkeel.address());
+    for _ in 0..2 {
+        assert_eq!(client.get("/").body, b"abcde");
+    }
+    assert_eq!(backend.connections(), 1);
+}
+
+#[test]
+fn a_body_that_ends_with_the_connection_is_whole() {
+    let (_backend, evenkeel) =
+        one_backend(Script::ReplyThenClose(b"HTTP/1.1 200 OK\r\n\r\nto the end".to_vec()));
+    let mut client = Client::connect(evenkeel.address());
+    for _ in 0..2 {
+        let response = client.get("/");
+        assert_eq!((response.status, response.text().as_str()), (200, "to the end"));
+    }
+}
+
+#[test]
+fn a_truncated_body_does_not_look_whole() {
+    for head in ["Content-Length: 100", "Transfer-Encoding: chunked"] {
+        let response = format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n32\r\nshort");
+        let (_backend, evenkeel) = one_backend(Script::ReplyThenClose(response.into_bytes()));
+        let mut client = Client::connect(evenkeel.address());
+        let result = client.try_get("/");
+        assert!(result.as_ref().map_or(true, |response| response.status == 502), "{head}: {result:?}");
+    }
+}
+
+#[test]
+fn the_backend_is_asked_whether_to_continue() {
+    let (backend, evenkeel) = one_backend(Script::Echo);
+    let mut client = Client::connect(evenkeel.address());
+    client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+    assert_eq!(client.response("POST").status, 100);
+    let response = client.send("hello").response("POST");
+    assert_eq!(response.field("x-body-bytes"), Some("5"));
+    assert_eq!(backend.requests().len(), 1);
+    assert_eq!(client.get("/after").status, 200);
+}
