@@ -245,3 +245,47 @@ impl Read for Logged {
         Ok(read)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::Client;
+    use crate::pattern::Checksum;
+
+    fn client(backend: &Backend) -> Client {
+        Client::connect(backend.address().parse().unwrap())
+    }
+
+    #[test]
+    fn an_echo_tells_what_it_received() {
+        let backend = Backend::start("a", Script::Echo);
+        let mut client = client(&backend);
+        assert!(client.get("/x").text().starts_with("GET /x HTTP/1.1\r\n"));
+        let post = client.post("/", b"hello");
+        assert_eq!(post.field("x-body-checksum"), Some(Checksum::of(b"hello").as_str()));
+        let chunked = client
+            .send("PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5;x\r\nhello\r\n0\r\n\r\n")
+            .response("PUT");
+        assert_eq!(chunked.field("x-body-bytes"), Some("5"));
+        assert_eq!(client.get("/pattern/1000000").body.len(), 1_000_000);
+        client.send("GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\nearly");
+        assert_eq!(client.response("GET").status, 101);
+        client.expect(b"early");
+        client.send("late").expect(b"late");
+        assert_eq!((backend.connections(), backend.open()), (1, 1));
+        assert_eq!(backend.deliveries("/x"), 1);
+        assert!(backend.received().starts_with(b"GET /x HTTP/1.1\r\n"));
+    }
+
+    #[test]
+    fn faults_look_like_what_they_are_called() {
+        let backend = Backend::start("a", Script::CloseOnRequest);
+        let closed = client(&backend).try_get("/").unwrap_err();
+        assert_eq!(closed.kind(), std::io::ErrorKind::UnexpectedEof);
+        backend.set(Script::ResetOnRequest);
+        let reset = client(&backend).try_get("/").unwrap_err();
+        assert_eq!(reset.kind(), std::io::ErrorKind::ConnectionReset);
+        let refusing: SocketAddr = Refusing::default().address().parse().unwrap();
+        assert!(Client::try_connect(refusing).is_err());
+    }
+}

@@ -133,3 +133,26 @@ pub fn launch(folder: &Path) -> Process {
 pub fn wait_until_it_answers(address: SocketAddr) {
     wait::until_true(SOON, &format!("an answer from {address}"), || client::try_get(address, "/").is_ok());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_nginx_is_broken_and_mended() {
+        let mut nginx = Nginx::start("a");
+        assert_eq!(client::get(nginx.address, "/x").text(), "a /x");
+        nginx.answer_with(502);
+        nginx.answer_with(200);
+        nginx.kill();
+        assert!(client::try_get(nginx.address, "/").is_err());
+        nginx.run();
+        nginx.freeze();
+        let mut waiting = client::Client::connect(nginx.address);
+        waiting.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+        waiting.wait_at_most(Duration::from_millis(200));
+        assert!(waiting.try_response("GET").is_err());
+        nginx.thaw();
+        assert_eq!(waiting.wait_at_most(SOON).response("GET").status, 200);
+    }
+}
