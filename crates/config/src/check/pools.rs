@@ -1,0 +1,226 @@
+//! Pools: their rules, their health policies, and backends that are there once.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use evenkeel_health::{Eject, Policy, Probe, ProbeKind};
+use evenkeel_model::PoolName;
+use evenkeel_routing::{Connections, PoolRule, Retry, Timeouts};
+
+use super::require;
+use crate::document::{
+    BackendDocument, ConnectionsDocument, EjectDocument, HealthDocument, Name, PoolDocument, ProbeDocument,
+    RetryDocument, Switch, TimeoutsDocument,
+};
+use crate::plan::{BackendPlan, PoolPlan};
+use crate::problem::{Code, Problems};
+use crate::tree::Place;
+use crate::words::quoted;
+
+/// A pool, and where it stands.
+pub(crate) struct CheckedPool<'a> {
+    pub(crate) plan: PoolPlan,
+    pub(crate) place: Place<'a>,
+}
+
+/// Checks every pool.
+pub(super) fn check<'a>(
+    documents: Vec<(String, PoolDocument)>,
+    root: &Place<'a>,
+    problems: &mut Problems,
+) -> Vec<CheckedPool<'a>> {
+    let table = root.key("pools");
+    require(&table, "pool", "write one, like `pools: { web: { backends: [\"127.0.0.1:3000\"] } }`", problems);
+    let pools = documents.into_iter().zip(table.entries());
+    pools.map(|((name, document), place)| pool(&name, document, place, problems)).collect()
+}
+
+fn pool<'a>(
+    name: &str,
+    document: PoolDocument,
+    place: Place<'a>,
+    problems: &mut Problems,
+) -> CheckedPool<'a> {
+    if let Err(refusal) = name.parse::<Name>() {
+        problems.at(&place.clone().at_key(), Code::BadValue, refusal.message, refusal.help);
+    }
+    let defaults = PoolRule::default();
+    let (health, when_all_ejected) = health(document.health, &place.key("health"), problems);
+    let plan = PoolPlan {
+        name: PoolName::new(name),
+        rule: PoolRule {
+            balance: document.balance.map_or(defaults.balance, |word| word.0),
+            timeouts: timeouts(document.timeouts, defaults.timeouts),
+            retry: retry(document.retry, defaults.retry),
+            connections: document.connections.map_or(defaults.connections, connections),
+            when_all_ejected: when_all_ejected.unwrap_or(defaults.when_all_ejected),
+            head_bytes: document
+                .limits
+                .and_then(|limits| limits.head_bytes)
+                .map_or(defaults.head_bytes, |bytes| bytes.0 as usize),
+        },
+        health,
+        backends: backends(document.backends, &place.key("backends"), problems),
+    };
+    CheckedPool { plan, place }
+}
+
+fn backends(documents: Vec<BackendDocument>, list: &Place<'_>, problems: &mut Problems) -> Vec<BackendPlan> {
+    if list.is_empty() {
+        let help = "write at least one, like `backends: [\"127.0.0.1:3000\"]`";
+        problems.at(&list.clone().at_key(), Code::Empty, "there is no backend", help);
+    }
+    let mut addresses = HashMap::new();
+    let mut names = HashMap::new();
+    let mut plans = Vec::new();
+    for (index, (document, place)) in documents.into_iter().zip(list.items()).enumerate() {
+        let plan = backend(document);
+        if let Some(first) = addresses.insert(plan.address.clone(), index) {
+            let message = format!("{} is in this pool already", quoted(&plan.address.to_string()));
+            let help = format!(
+                "it is backend {first}, counted from 0; to send it more requests, give it a `weight`"
+            );
+            let at = if place.key("address").is_written() { place.key("address") } else { place.clone() };
+            problems.at(&at, Code::Conflict, message, help);
+        }
+        let label = plan.name.clone().unwrap_or_else(|| plan.address.to_string().into());
+        if names.insert(label.clone(), index).is_some() && plan.name.is_some() {
+            let message = format!("a second backend with the name {}", quoted(&label));
+            let help = "names are how metrics and logs tell backends apart";
+            problems.at(&place.key("name"), Code::Conflict, message, help);
+        }
+        plans.push(plan);
+    }
+    plans
+}
+
+fn backend(document: BackendDocument) -> BackendPlan {
+    BackendPlan {
+        name: document.name.map(|name| name.0.0.into()),
+        address: document.address.0,
+        weight: document.weight.map_or(1, |weight| weight.0 as u16),
+    }
+}
+
+/// What is written, over what holds otherwise.
+pub(super) fn timeouts(document: Option<TimeoutsDocument>, base: Timeouts) -> Timeouts {
+    let Some(document) = document else { return base };
+    Timeouts {
+        connect: document.connect.map_or(base.connect, |wait| wait.0),
+        head: document.head.map_or(base.head, |wait| wait.0),
+        body_idle: document.body_idle.map_or(base.body_idle, |wait| wait.0),
+        write: document.write.map_or(base.write, |wait| wait.0),
+        attempt: document.attempt.map_or(base.attempt, |it| it.on().map(|wait| wait.0)),
+        total: document.total.map_or(base.total, |it| it.on().map(|wait| wait.0)),
+    }
+}
+
+/// What is written, over what holds otherwise; `off` is one attempt.
+pub(super) fn retry(document: Option<Switch<RetryDocument>>, base: Retry) -> Retry {
+    match document {
+        None => base,
+        Some(Switch::Off) => Retry { attempts: 1, ..base },
+        Some(Switch::On(document)) => Retry {
+            attempts: document.attempts.map_or(base.attempts, |attempts| attempts.0 as u8),
+            statuses: document.statuses.map_or(base.statuses, |it| {
+                let mut statuses: Vec<u16> =
+                    it.on().unwrap_or_default().into_iter().map(|status| status.0 as u16).collect();
+                statuses.sort_unstable();
+                statuses.dedup();
+                statuses.into()
+            }),
+        },
+    }
+}
+
+fn connections(document: ConnectionsDocument) -> Connections {
+    let defaults = Connections::default();
+    Connections {
+        idle: document.idle.map_or(defaults.idle, |it| it.on().map_or(Duration::ZERO, |time| time.0)),
+        idle_per_backend: document
+            .idle_per_backend
+            .map_or(defaults.idle_per_backend, |count| count.0 as usize),
+    }
+}
+
+type WhenAllEjected = Option<evenkeel_routing::WhenAllEjected>;
+
+fn health(
+    document: Option<HealthDocument>,
+    place: &Place<'_>,
+    problems: &mut Problems,
+) -> (Policy, WhenAllEjected) {
+    let defaults = Policy::default();
+    let Some(document) = document else { return (defaults, None) };
+    let policy = Policy {
+        probe: document.probe.and_then(Switch::on).map(|it| probe(it, &place.key("probe"), problems)),
+        eject: match document.eject {
+            None => defaults.eject,
+            Some(it) => it.on().map(|it| eject(&it, &place.key("eject"), problems)),
+        },
+        slow_start: document
+            .slow_start
+            .map_or(defaults.slow_start, |it| it.on().map_or(Duration::ZERO, |time| time.0)),
+    };
+    (policy, document.when_all_ejected.map(|word| word.0))
+}
+
+fn probe(document: ProbeDocument, place: &Place<'_>, problems: &mut Problems) -> Probe {
+    let defaults = Probe::default();
+    let interval = document.interval.map_or(defaults.interval, |wait| wait.0);
+    let timeout = document.timeout.map_or(defaults.timeout.min(interval), |wait| wait.0);
+    if timeout > interval && !place.is_broken() {
+        let help = "make it shorter, or the interval longer: a probe begins when the last one is over";
+        problems.at(&place.key("timeout"), Code::BadValue, "longer than `interval`", help);
+    }
+    let kind = match (document.path, document.tcp.unwrap_or(false)) {
+        (Some(path), is_tcp) => {
+            if is_tcp {
+                let message = "a probe asks for a path or connects, not both";
+                problems.at(&place.key("tcp").at_key(), Code::Conflict, message, "remove `tcp` or `path`");
+            }
+            ProbeKind::Http { path: path.0.0.into() }
+        }
+        (None, true) => ProbeKind::Tcp,
+        (None, false) => {
+            if !place.is_broken() {
+                let message = "it does not say what to ask";
+                problems.at(
+                    &place.clone().at_key(),
+                    Code::MissingKey,
+                    message,
+                    "write `path: /healthz`, or `tcp: true`",
+                );
+            }
+            ProbeKind::Tcp
+        }
+    };
+    Probe {
+        kind,
+        interval,
+        timeout,
+        fall: document.fall.map_or(defaults.fall, |count| count.0 as u32),
+        rise: document.rise.map_or(defaults.rise, |count| count.0 as u32),
+    }
+}
+
+fn eject(document: &EjectDocument, place: &Place<'_>, problems: &mut Problems) -> Eject {
+    let defaults = Eject::default();
+    let wait = document.wait.map_or(defaults.wait, |wait| wait.0);
+    let longest_wait = document.longest_wait.map_or(defaults.longest_wait.max(wait), |wait| wait.0);
+    if longest_wait < wait && !place.is_broken() {
+        let message = format!("shorter than `wait`, which is `{}`", crate::document::show_duration(wait));
+        problems.at(
+            &place.key("longest_wait"),
+            Code::BadValue,
+            message,
+            "make it at least as long as `wait`",
+        );
+    }
+    Eject {
+        consecutive: document.consecutive.map_or(defaults.consecutive, |count| count.0 as u32),
+        wait,
+        longest_wait,
+        trial: document.trial.map_or(defaults.trial, |count| count.0 as u32),
+    }
+}

@@ -1,0 +1,188 @@
+//! What changes from one plan to the next, one readable line a change.
+//!
+//! Both plans are written out as settings ([`settings`]); what differs there is the difference. Plans that are not
+//! equal never have an empty one.
+
+mod settings;
+
+use std::fmt;
+
+use self::settings::{Settings, Subject, settings};
+use crate::plan::Plan;
+
+/// What changes, one line a change; empty if nothing does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes(Vec<String>);
+
+impl Changes {
+    /// The lines, in the order of a file.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Display for Changes {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0.join("\n"))
+    }
+}
+
+impl Plan {
+    /// What changes from `old` to this plan.
+    pub fn diff(&self, old: &Plan) -> Changes {
+        if self == old {
+            return Changes::default();
+        }
+        let (old, new) = (settings(old), settings(self));
+        let mut lines = Vec::new();
+        for subject in &new.0 {
+            match old.find(subject) {
+                Some(before) => changed(before, subject, &mut lines),
+                None if new.has_new_parent(subject, &old) => {}
+                None => lines.push(format!("{} added{}", subject.title, subject.details)),
+            }
+        }
+        let gone = old.0.iter().filter(|subject| new.find(subject).is_none());
+        let gone = gone.filter(|subject| !old.has_new_parent(subject, &new));
+        lines.extend(gone.map(|subject| format!("{} removed", subject.title)));
+        if lines.is_empty() {
+            lines.push("the same, in another order".into());
+        }
+        Changes(lines)
+    }
+
+    /// Why a running process cannot take this plan in place of `old`; `None` if it can.
+    pub fn needs_restart(&self, old: &Plan) -> Option<String> {
+        let show = |workers: Option<usize>| workers.map_or("auto".into(), |count| count.to_string());
+        let mut changes = Vec::new();
+        if self.workers != old.workers {
+            changes.push(format!("`workers` ({} -> {})", show(old.workers), show(self.workers)));
+        }
+        if self.admin != old.admin {
+            let show = |plan: &Plan| plan.admin.address.map_or("off".into(), |address| address.to_string());
+            changes.push(format!("`admin.address` ({} -> {})", show(old), show(self)));
+        }
+        let what = changes.join(" and ");
+        (!what.is_empty()).then(|| format!("changing {what} needs a restart"))
+    }
+}
+
+impl Settings {
+    fn find(&self, subject: &Subject) -> Option<&Subject> {
+        self.0.iter().find(|other| other.title == subject.title)
+    }
+
+    /// Whether it belongs to something that `other` does not have, either, and is mentioned with that.
+    fn has_new_parent(&self, subject: &Subject, other: &Settings) -> bool {
+        let parent = subject.parent.as_deref();
+        parent.is_some_and(|parent| !other.0.iter().any(|subject| subject.title == parent))
+    }
+}
+
+fn changed(before: &Subject, after: &Subject, lines: &mut Vec<String>) {
+    for (old, new) in before.settings.iter().zip(&after.settings) {
+        // What a route has from its pool is told once, with the pool.
+        let is_told = old.is_inherited && new.is_inherited;
+        if old.value != new.value && !is_told {
+            let name = if after.title.is_empty() { String::new() } else { format!("{}: ", after.title) };
+            lines.push(format!("{name}{} {} -> {}", new.key, old.value, new.value));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(text: &str) -> Plan {
+        crate::parse(text, "test.yaml", &|_| None).unwrap_or_else(|problems| panic!("{problems}"))
+    }
+
+    fn lines(old: &str, new: &str) -> Vec<String> {
+        plan(new).diff(&plan(old)).iter().map(str::to_owned).collect()
+    }
+
+    const OLD: &str = r#"
+listeners:
+  - { name: edge, address: "127.0.0.1:8080" }
+routes:
+  - pool: web
+  - { match: { path: /v1/ }, pool: api }
+pools:
+  web: { backends: ["10.0.0.1:80", "10.0.0.2:80"] }
+  api: { backends: ["10.0.0.3:80"] }
+"#;
+
+    #[test]
+    fn equal_plans_have_no_changes() {
+        assert!(plan(OLD).diff(&plan(OLD)).is_empty());
+    }
+
+    #[test]
+    fn every_change_is_a_line() {
+        let new = r#"
+drain_timeout: 1m
+access_log: off
+listeners:
+  - { name: edge, address: "127.0.0.1:8080", limits: { body_bytes: 1MiB } }
+  - { name: inner, address: "127.0.0.1:8081" }
+routes:
+  - pool: web
+  - { match: { path: /v2/ }, pool: web, timeouts: { total: 5s } }
+pools:
+  web:
+    backends: ["10.0.0.4:80", { address: "10.0.0.1:80", weight: 2 }]
+    timeouts: { head: 5s }
+    health: { probe: { path: /healthz }, eject: off }
+"#;
+        assert_eq!(
+            lines(OLD, new),
+            [
+                "access_log stdout -> off",
+                "drain_timeout 30s -> 1m",
+                "listener edge: limits.body_bytes 1GiB -> 1MiB",
+                "listener inner added (127.0.0.1:8081)",
+                "route */v2/ added (to pool web)",
+                "pool web: timeouts.head 30s -> 5s",
+                "pool web: health.probe off -> GET /healthz every 2s, timeout 1s, fall 3, rise 2",
+                "pool web: health.eject after 3, wait 10s to 5m, trial 2 -> off",
+                "pool web: backend 10.0.0.4:80 added (weight 1)",
+                "pool web: backend 10.0.0.1:80: weight 1 -> 2",
+                "route */v1/ removed",
+                "pool web: backend 10.0.0.2:80 removed",
+                "pool api removed",
+            ]
+        );
+    }
+
+    #[test]
+    fn another_order_is_told() {
+        let new = OLD.replace(r#""10.0.0.1:80", "10.0.0.2:80""#, r#""10.0.0.2:80", "10.0.0.1:80""#);
+        assert_eq!(lines(OLD, &new), ["the same, in another order"]);
+    }
+
+    #[test]
+    fn a_route_tells_what_it_overrides() {
+        let new = OLD.replace("pool: api }", "pool: api, retry: off }");
+        assert_eq!(lines(OLD, &new), ["route */v1/: retry.attempts 3 -> 1"]);
+    }
+
+    #[test]
+    fn workers_and_the_operators_door_need_a_restart() {
+        let new = format!("workers: 2\nadmin: {{ address: off }}\n{OLD}");
+        let expected =
+            "changing `workers` (auto -> 2) and `admin.address` (127.0.0.1:9180 -> off) needs a restart";
+        assert_eq!(plan(&new).needs_restart(&plan(OLD)).as_deref(), Some(expected));
+        assert_eq!(plan(OLD).needs_restart(&plan(OLD)), None);
+    }
+}

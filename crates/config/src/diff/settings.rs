@@ -1,0 +1,225 @@
+//! A plan written out as settings with names. Every struct is taken apart field by field, so that a new field does
+//! not compile until it is named here.
+
+use std::time::Duration;
+
+use evenkeel_health::{Eject, Policy, Probe, ProbeKind};
+use evenkeel_routing::{
+    Balance, ClientLimits, ClientTimeouts, Connections, ForwardingRule, ListenerRule, PoolRule, Retry, Rule,
+    Timeouts, WhenAllEjected,
+};
+
+use crate::document::{show_bytes, show_duration};
+use crate::plan::{AccessLogRule, AdminRule, BackendPlan, Plan, PoolPlan};
+
+/// Everything that a plan says.
+pub(super) struct Settings(pub(super) Vec<Subject>);
+
+/// A listener, a route, a pool, a backend; or the whole, which has no title.
+pub(super) struct Subject {
+    pub(super) title: String,
+    /// Title of what it belongs to.
+    pub(super) parent: Option<String>,
+    /// What is told when it is added.
+    pub(super) details: String,
+    /// The same keys in the same order for every subject of its kind.
+    pub(super) settings: Vec<Setting>,
+}
+
+/// One key and its value.
+pub(super) struct Setting {
+    pub(super) key: &'static str,
+    pub(super) value: String,
+    /// Whether a route has it from its pool.
+    pub(super) is_inherited: bool,
+}
+
+/// Writes a plan out.
+pub(super) fn settings(plan: &Plan) -> Settings {
+    let Plan { admin, workers, access_log, drain_timeout, forwarding, listeners, routes, pools } = plan;
+    let AdminRule { address } = admin;
+    let ForwardingRule { trusted_networks, via } = forwarding;
+    let networks: Vec<String> = trusted_networks.iter().map(ToString::to_string).collect();
+    let whole = vec![
+        setting("admin.address", address.map_or("off".into(), |address| address.to_string())),
+        setting("workers", workers.map_or("auto".into(), |count| count.to_string())),
+        setting("access_log", access_log.as_ref().map_or("off".into(), log)),
+        setting("drain_timeout", show_duration(*drain_timeout)),
+        setting("trusted_networks", format!("[{}]", networks.join(", "))),
+        setting("via", via.as_deref().unwrap_or("off").into()),
+    ];
+    let whole = Subject { title: String::new(), parent: None, details: String::new(), settings: whole };
+    let mut subjects = vec![whole];
+    subjects.extend(listeners.iter().map(listener));
+    subjects.extend(routes.iter().map(|rule| route(rule, pools)));
+    for plan in pools {
+        let subject = pool(plan);
+        let backends: Vec<Subject> = plan.backends.iter().map(|it| backend(it, &subject.title)).collect();
+        subjects.push(subject);
+        subjects.extend(backends);
+    }
+    Settings(subjects)
+}
+
+fn setting(key: &'static str, value: String) -> Setting {
+    Setting { key, value, is_inherited: false }
+}
+
+fn log(log: &AccessLogRule) -> String {
+    match log {
+        AccessLogRule::Stdout => "stdout".into(),
+        AccessLogRule::File(path) => path.display().to_string(),
+    }
+}
+
+fn listener(rule: &ListenerRule) -> Subject {
+    let ListenerRule { name, address, timeouts, limits } = rule;
+    let ClientTimeouts { head, body_idle, keep_alive, tunnel_idle, r#continue } = timeouts;
+    let mut settings = vec![
+        setting("address", address.to_string()),
+        setting("timeouts.head", show_duration(*head)),
+        setting("timeouts.body_idle", show_duration(*body_idle)),
+        setting("timeouts.keep_alive", show_duration(*keep_alive)),
+        setting("timeouts.tunnel_idle", show_duration(*tunnel_idle)),
+        setting("timeouts.continue", show_duration(*r#continue)),
+    ];
+    settings.extend(client_limits(limits));
+    Subject { title: format!("listener {name}"), parent: None, details: format!(" ({address})"), settings }
+}
+
+fn client_limits(limits: &ClientLimits) -> [Setting; 9] {
+    let ClientLimits {
+        head_bytes,
+        fields,
+        uri_bytes,
+        body_bytes,
+        body_rate,
+        connections,
+        connections_per_client,
+        requests,
+        age,
+    } = limits;
+    let unless_zero = |is_zero: bool, value: String| if is_zero { "off".into() } else { value };
+    let count = |count: u64| unless_zero(count == 0, count.to_string());
+    let bytes = |bytes: u64| unless_zero(bytes == 0, show_bytes(bytes));
+    [
+        setting("limits.head_bytes", show_bytes(*head_bytes as u64)),
+        setting("limits.fields", fields.to_string()),
+        setting("limits.uri_bytes", show_bytes(*uri_bytes as u64)),
+        setting("limits.body_bytes", bytes(*body_bytes)),
+        setting("limits.body_rate", bytes(*body_rate)),
+        setting("limits.connections", count(*connections as u64)),
+        setting("limits.connections_per_client", count(*connections_per_client as u64)),
+        setting("limits.requests", count(*requests)),
+        setting("limits.age", unless_zero(age.is_zero(), show_duration(*age))),
+    ]
+}
+
+fn route(rule: &Rule, pools: &[PoolPlan]) -> Subject {
+    let Rule { host: _, path: _, pool, timeouts, retry } = rule;
+    let mut settings = vec![setting("pool", pool.to_string())];
+    let mut own = timeout_settings(timeouts);
+    own.extend(retry_settings(retry));
+    if let Some(pool) = pools.iter().find(|plan| plan.name == *pool) {
+        let mut theirs = timeout_settings(&pool.rule.timeouts);
+        theirs.extend(retry_settings(&pool.rule.retry));
+        for (own, theirs) in own.iter_mut().zip(theirs) {
+            own.is_inherited = own.value == theirs.value;
+        }
+    }
+    settings.extend(own);
+    Subject {
+        title: format!("route {}", rule.label()),
+        parent: None,
+        details: format!(" (to pool {pool})"),
+        settings,
+    }
+}
+
+fn timeout_settings(timeouts: &Timeouts) -> Vec<Setting> {
+    let Timeouts { connect, head, body_idle, write, attempt, total } = timeouts;
+    let optional = |duration: &Option<Duration>| duration.map_or("off".into(), show_duration);
+    vec![
+        setting("timeouts.connect", show_duration(*connect)),
+        setting("timeouts.head", show_duration(*head)),
+        setting("timeouts.body_idle", show_duration(*body_idle)),
+        setting("timeouts.write", show_duration(*write)),
+        setting("timeouts.attempt", optional(attempt)),
+        setting("timeouts.total", optional(total)),
+    ]
+}
+
+fn retry_settings(retry: &Retry) -> [Setting; 2] {
+    let Retry { attempts, statuses } = retry;
+    [setting("retry.attempts", attempts.to_string()), setting("retry.statuses", format!("{statuses:?}"))]
+}
+
+fn pool(plan: &PoolPlan) -> Subject {
+    let PoolPlan { name, rule, health, backends } = plan;
+    let PoolRule { balance, timeouts, retry, connections, when_all_ejected, head_bytes } = rule;
+    let Connections { idle, idle_per_backend } = connections;
+    let Policy { probe, eject, slow_start } = health;
+    let mut settings = vec![setting("balance", balance_word(*balance).into())];
+    settings.extend(timeout_settings(timeouts));
+    settings.extend(retry_settings(retry));
+    settings.extend([
+        setting("connections.idle", show_duration(*idle)),
+        setting("connections.idle_per_backend", idle_per_backend.to_string()),
+        setting("health.probe", probe.as_ref().map_or("off".into(), show_probe)),
+        setting("health.eject", eject.as_ref().map_or("off".into(), show_eject)),
+        setting("health.slow_start", show_duration(*slow_start)),
+        setting("health.when_all_ejected", all_ejected_word(*when_all_ejected).into()),
+        setting("limits.head_bytes", show_bytes(*head_bytes as u64)),
+    ]);
+    let details = match backends.len() {
+        1 => " (1 backend)".into(),
+        count => format!(" ({count} backends)"),
+    };
+    Subject { title: format!("pool {name}"), parent: None, details, settings }
+}
+
+fn backend(plan: &BackendPlan, pool: &str) -> Subject {
+    let BackendPlan { name, address, weight } = plan;
+    Subject {
+        title: format!("{pool}: backend {address}"),
+        parent: Some(pool.into()),
+        details: format!(" (weight {weight})"),
+        settings: vec![
+            setting("name", name.as_deref().unwrap_or("none").into()),
+            setting("weight", weight.to_string()),
+        ],
+    }
+}
+
+fn show_probe(probe: &Probe) -> String {
+    let Probe { kind, interval, timeout, fall, rise } = probe;
+    let what = match kind {
+        ProbeKind::Http { path } => format!("GET {path}"),
+        ProbeKind::Tcp => "connect".into(),
+    };
+    let (interval, timeout) = (show_duration(*interval), show_duration(*timeout));
+    format!("{what} every {interval}, timeout {timeout}, fall {fall}, rise {rise}")
+}
+
+fn show_eject(eject: &Eject) -> String {
+    let Eject { consecutive, wait, longest_wait, trial } = eject;
+    let (wait, longest_wait) = (show_duration(*wait), show_duration(*longest_wait));
+    format!("after {consecutive}, wait {wait} to {longest_wait}, trial {trial}")
+}
+
+/// The word of the configuration.
+fn balance_word(balance: Balance) -> &'static str {
+    match balance {
+        Balance::RoundRobin => "round_robin",
+        Balance::LeastRequests => "least_requests",
+        Balance::Random => "random",
+    }
+}
+
+fn all_ejected_word(rule: WhenAllEjected) -> &'static str {
+    match rule {
+        WhenAllEjected::LastResort => "last_resort",
+        WhenAllEjected::FailOpen => "fail_open",
+        WhenAllEjected::FailClosed => "fail_closed",
+    }
+}

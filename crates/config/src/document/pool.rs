@@ -1,0 +1,168 @@
+//! A pool as written: its backends, and how they are used and watched.
+
+use evenkeel_routing::{Balance, WhenAllEjected};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::choice::{NotYet, Switch, Word, Words};
+use super::name::{ProbePath, Text};
+use super::quantity::Whole;
+use super::{BackendDocument, HeadBytes, Time, Wait};
+
+/// A group of backends that serve the same.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a map with `backends`")]
+pub(crate) struct PoolDocument {
+    /// How requests are shared out: `round_robin`, `least_requests` or `random`, all by weight. Default: round_robin.
+    pub(crate) balance: Option<Word<Balance>>,
+    /// Where requests go; at least one. Required.
+    pub(crate) backends: Vec<BackendDocument>,
+    /// How long evenkeel waits for a backend.
+    pub(crate) timeouts: Option<TimeoutsDocument>,
+    /// Connections that are kept open to backends.
+    pub(crate) connections: Option<ConnectionsDocument>,
+    /// When a failed request goes to another backend; `off` is `attempts: 1`.
+    pub(crate) retry: Option<Switch<RetryDocument>>,
+    /// When a backend receives requests.
+    pub(crate) health: Option<HealthDocument>,
+    /// What backends may send.
+    pub(crate) limits: Option<LimitsDocument>,
+    /// Does not work yet: a second attempt beside one that stalls.
+    pub(crate) stall: Option<NotYet>,
+    /// Does not work yet: the `Proxy-Status` field.
+    pub(crate) proxy_status: Option<NotYet>,
+    /// Does not work yet: how names are resolved.
+    pub(crate) resolve: Option<NotYet>,
+    /// Does not work yet: TLS to backends.
+    pub(crate) tls: Option<NotYet>,
+}
+
+/// How long evenkeel waits for a backend.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a map of durations")]
+pub(crate) struct TimeoutsDocument {
+    /// To make a connection; then another backend, or 504. Default: 3s.
+    pub(crate) connect: Option<Wait>,
+    /// For the response head, from the last byte of the request, in each attempt; then 504. Default: 30s.
+    pub(crate) head: Option<Wait>,
+    /// Between two pieces of a response body; then the response is cut. Default: 60s.
+    pub(crate) body_idle: Option<Wait>,
+    /// For the backend to take a piece of the request; then 504. Default: 30s.
+    pub(crate) write: Option<Wait>,
+    /// For one attempt, from the choice of the backend to the response head; or `off`, the default.
+    pub(crate) attempt: Option<Switch<Wait>>,
+    /// For all attempts, from the request head to the response head; then 504. Or `off`, the default.
+    pub(crate) total: Option<Switch<Wait>>,
+    /// Does not work yet: for the TLS handshake.
+    pub(crate) tls: Option<NotYet>,
+}
+
+/// Connections that are kept open to backends.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a map with `idle` or `idle_per_backend`")]
+pub(crate) struct ConnectionsDocument {
+    /// Longest time that one stays open unused; 0s or `off` keeps none. Default: 60s.
+    pub(crate) idle: Option<Switch<Time>>,
+    /// Most that are kept for a backend, per core; 0 keeps none. Default: 128.
+    pub(crate) idle_per_backend: Option<Whole<0, 65_535>>,
+}
+
+/// When a failed request goes to another backend.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a map with `attempts` or `statuses`, or `off`")]
+pub(crate) struct RetryDocument {
+    /// Attempts in all, the first included; 1 turns retries off. From 1 to 10. Default: 3.
+    pub(crate) attempts: Option<Whole<1, 10>>,
+    /// Answers of a backend that a GET, HEAD or OPTIONS does not have to accept, from 500 to 599; or `off`. Default: [502, 503, 504].
+    pub(crate) statuses: Option<Switch<Vec<Whole<500, 599>>>>,
+    /// Does not work yet: how much of a request body is kept for a second attempt.
+    pub(crate) replay_bytes: Option<NotYet>,
+    /// Does not work yet: the wait between attempts.
+    pub(crate) backoff: Option<NotYet>,
+    /// Does not work yet: heeding `Retry-After` of backends.
+    pub(crate) retry_after: Option<NotYet>,
+    /// Does not work yet: how many retries there may be in all.
+    pub(crate) budget: Option<NotYet>,
+}
+
+/// When a backend receives requests.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a map with `probe` or `eject`")]
+pub(crate) struct HealthDocument {
+    /// Active checks, beside the traffic; or `off`, the default.
+    pub(crate) probe: Option<Switch<ProbeDocument>>,
+    /// Ejection of a backend that fails requests; or `off`. Default: on.
+    pub(crate) eject: Option<Switch<EjectDocument>>,
+    /// How long the share of a re-admitted backend grows to its full weight; 0s or `off` gives it at once. Default: 10s.
+    pub(crate) slow_start: Option<Switch<Time>>,
+    /// What happens when every backend is out: `last_resort` tries them nevertheless, `fail_open` ignores health, `fail_closed` answers 503. Default: last_resort.
+    pub(crate) when_all_ejected: Option<Word<WhenAllEjected>>,
+}
+
+/// Active checks.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a map with `path` or `tcp`, or `off`")]
+pub(crate) struct ProbeDocument {
+    /// `GET` of this path passes with 200 to 399. Either this or `tcp` is required.
+    pub(crate) path: Option<Text<ProbePath>>,
+    /// `true`: a connection that is made passes.
+    pub(crate) tcp: Option<bool>,
+    /// Between the starts of two probes of a backend. Default: 2s.
+    pub(crate) interval: Option<Wait>,
+    /// For the whole answer; at most the interval. Default: 1s.
+    pub(crate) timeout: Option<Wait>,
+    /// Failures in a row that eject. From 1 to 100. Default: 3.
+    pub(crate) fall: Option<Whole<1, 100>>,
+    /// Successes in a row that re-admit. From 1 to 100. Default: 2.
+    pub(crate) rise: Option<Whole<1, 100>>,
+}
+
+/// Ejection of a backend that fails requests.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a map with `consecutive` or `wait`, or `off`")]
+pub(crate) struct EjectDocument {
+    /// Failures in a row that eject. From 1 to 1000. Default: 3.
+    pub(crate) consecutive: Option<Whole<1, 1000>>,
+    /// First wait before a trial. Default: 10s.
+    pub(crate) wait: Option<Wait>,
+    /// Longest wait: each failed trial doubles it up to this. Also how long a good run takes to be forgiven. Default: 5m.
+    pub(crate) longest_wait: Option<Wait>,
+    /// Successes of a trial, in a row, that re-admit. From 1 to 100. Default: 2.
+    pub(crate) trial: Option<Whole<1, 100>>,
+    /// Does not work yet: ejection by the share of failures.
+    pub(crate) rate: Option<NotYet>,
+    /// Does not work yet: from how many requests the share counts.
+    pub(crate) minimum_requests: Option<NotYet>,
+    /// Does not work yet: over which time the share is taken.
+    pub(crate) window: Option<NotYet>,
+    /// Does not work yet: the share of a pool that is never ejected.
+    pub(crate) keep_at_least: Option<NotYet>,
+}
+
+/// What backends may send.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a map with `head_bytes`")]
+pub(crate) struct LimitsDocument {
+    /// Largest response head; beyond: 502. From 1KiB to 1MiB. Default: 64KiB.
+    pub(crate) head_bytes: Option<HeadBytes>,
+    /// Does not work yet: how many informational responses there may be.
+    pub(crate) informational: Option<NotYet>,
+}
+
+impl Words for Balance {
+    const KNOWN: &'static [(&'static str, Self)] = &[
+        ("round_robin", Balance::RoundRobin),
+        ("least_requests", Balance::LeastRequests),
+        ("random", Balance::Random),
+    ];
+    const LATER: &'static [&'static str] = &["ring", "maglev"];
+}
+
+impl Words for WhenAllEjected {
+    const KNOWN: &'static [(&'static str, Self)] = &[
+        ("last_resort", WhenAllEjected::LastResort),
+        ("fail_open", WhenAllEjected::FailOpen),
+        ("fail_closed", WhenAllEjected::FailClosed),
+    ];
+    const LATER: &'static [&'static str] = &[];
+}
