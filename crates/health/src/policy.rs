@@ -60,11 +60,7 @@ pub type ProbeResult = Result<(), Cause>;
 
 impl Default for Policy {
     fn default() -> Self {
-        Policy {
-            probe: None,
-            eject: Some(Eject::default()),
-            slow_start: Duration::from_secs(10),
-        }
+        Policy { probe: None, eject: Some(Eject::default()), slow_start: Duration::from_secs(10) }
     }
 }
 
