@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -36,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) name: String,
     script: Mutex<Script>,
     connections: AtomicUsize,
+    pub(crate) pattern_bytes: AtomicU64,
     open: Mutex<HashMap<usize, Socket>>,
     received: Mutex<Vec<u8>>,
     requests: Mutex<Vec<Request>>,
@@ -70,6 +71,7 @@ impl Backend {
             name: name.to_owned(),
             script: Mutex::new(script),
             connections: AtomicUsize::new(0),
+            pattern_bytes: AtomicU64::new(0),
             open: Mutex::default(),
             received: Mutex::default(),
             requests: Mutex::default(),
@@ -101,6 +103,11 @@ impl Backend {
     /// Connections open now.
     pub fn open(&self) -> usize {
         self.shared.open.lock().unwrap().len()
+    }
+
+    /// Bytes of pattern that the kernel has taken from it, on all connections.
+    pub fn pattern_bytes(&self) -> u64 {
+        self.shared.pattern_bytes.load(Ordering::Acquire)
     }
 
     /// Everything that has arrived, on all connections (the first mebibyte).

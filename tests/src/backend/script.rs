@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use socket2::Socket;
@@ -123,7 +124,7 @@ fn echo(shared: &Shared, request: &Request, reader: &mut Reader<Logged>) -> io::
     }
     let socket = &mut reader.stream.socket;
     if let Some(length) = request.target.strip_prefix("/pattern/") {
-        return pattern(socket, length.parse().unwrap_or(0));
+        return pattern(shared, socket, length.parse().unwrap_or(0));
     }
     let mut head = String::from("HTTP/1.1 200 OK\r\n");
     let _ = write!(head, "X-Backend: {}\r\n", shared.name);
@@ -137,7 +138,7 @@ fn echo(shared: &Shared, request: &Request, reader: &mut Reader<Logged>) -> io::
     Ok(Next::Continue)
 }
 
-fn pattern(socket: &mut Socket, length: u64) -> io::Result<Next> {
+fn pattern(shared: &Shared, socket: &mut Socket, length: u64) -> io::Result<Next> {
     let pattern = Pattern::default();
     socket.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n").as_bytes())?;
     let mut sent = 0;
@@ -145,6 +146,7 @@ fn pattern(socket: &mut Socket, length: u64) -> io::Result<Next> {
         let piece = pattern.piece(sent, length - sent);
         socket.write_all(piece)?;
         sent += piece.len() as u64;
+        shared.pattern_bytes.fetch_add(piece.len() as u64, Ordering::AcqRel);
     }
     Ok(Next::Continue)
 }
