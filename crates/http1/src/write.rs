@@ -53,6 +53,13 @@ impl<'a> HeadWriter<'a> {
         self.out.extend_from_slice(b"\r\n");
     }
 
+    /// Copies whole field lines, each with its end, from a head that was parsed.
+    #[inline]
+    pub fn lines(&mut self, lines: &[u8]) {
+        debug_assert!(lines.is_empty() || lines.ends_with(b"\r\n"), "field lines are whole");
+        self.out.extend_from_slice(lines);
+    }
+
     /// Adds a field whose value is a number.
     #[inline]
     pub fn number(&mut self, name: &[u8], value: u64) {

@@ -1,7 +1,5 @@
 //! Responses of evenkeel's own: short, with a cause token and the request id, and nothing internal.
 
-use std::time::Instant;
-
 use evenkeel_http1::{HeadWriter, Method, Refusal, Version, reason};
 use evenkeel_model::Cause;
 
@@ -72,7 +70,8 @@ async fn send(
     if down.has_answered {
         return After::Abort;
     }
-    request.answered(status, Instant::now());
+    request.read_clock();
+    request.answered(status);
     let fresh_id = request.core.random.request_id();
     let scratch = request.scratch();
     if scratch.request_id.is_empty() {

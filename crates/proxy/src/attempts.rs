@@ -13,7 +13,7 @@ use crate::attempt::{Attempt, Failure};
 use crate::connecting::{self, Wanted};
 use crate::core::{Core, CoreView, PoolView};
 use crate::downstream::Downstream;
-use crate::exchange::{Deadlines, Exchange, Heard, Reading};
+use crate::exchange::{Deadlines, Exchange, Heard, Outgoing, Reading};
 use crate::flow::{Coding, Flow};
 use crate::headers;
 use crate::request::Request;
@@ -77,6 +77,7 @@ pub(crate) async fn attempts(
             }
         };
         journey.tried.push(index as u16);
+        request.read_clock();
         next = match (journey.pick(request), exchange) {
             (Some(next), _) => next,
             // Nobody else is left: a backend's own error is better than one of ours.
@@ -90,7 +91,7 @@ pub(crate) async fn attempts(
             }
         }
         journey.pool.counters[core.index].retries.add(1);
-        request.try_again(failure.cause, Instant::now());
+        request.try_again(failure.cause);
         if !sending.is_untouched() {
             sending = request_flow(down, request);
         }
@@ -133,7 +134,7 @@ impl<'a> Journey<'a> {
 
     /// Picks a backend for the next attempt.
     fn pick(&mut self, request: &Request) -> Option<Attempt> {
-        let now = Instant::now();
+        let now = request.now;
         let may_follow = self.history.attempts + 1 < self.history.most && !self.history.has_repeated;
         let hideable = may_follow && request.is_repeatable();
         let ask = Ask { tried: &self.tried, hideable, now };
@@ -196,7 +197,10 @@ impl<'a> Journey<'a> {
         }
         attempt.is_reused = false;
         let now = if wanted.is_fresh { Instant::now() } else { now };
-        connecting::fresh(self.core, down, attempt, &self.pool.members[member], deadlines, now).await
+        let member = &self.pool.members[member];
+        let exchange = connecting::fresh(self.core, down, attempt, member, deadlines, now).await?;
+        request.read_clock();
+        Ok(exchange)
     }
 
     /// Sends the request and waits for the final head; interim ones are relayed on the way.
@@ -209,14 +213,18 @@ impl<'a> Journey<'a> {
         deadlines: &Deadlines,
     ) -> Result<(), Failure> {
         let limits = HeadLimits { head_bytes: self.pool.rule.head_bytes, ..HeadLimits::default() };
-        let reading = Reading { method: request.method(), limits };
+        let method = request.method();
         let is_http11 = request.version() == Version::Http11;
         for _ in 0..MOST_INTERIM {
+            let now = request.now;
             let Scratch { to_backend, response, .. } = request.scratch();
             response.clear();
-            let heard =
-                exchange.hear(self.core, down, sending, to_backend, response, reading, deadlines).await?;
-            let (status, length) = (response.status, response.length);
+            let mut outgoing = Outgoing { request: sending, head: to_backend };
+            let reading = Reading { response, method, limits: &limits };
+            let heard = exchange.hear(self.core, down, &mut outgoing, reading, deadlines, now).await;
+            request.read_clock();
+            let heard = heard?;
+            let (status, length) = (request.heads().response.status, request.heads().response.length);
             let interim = match (heard, status) {
                 (Heard::NoContinue, _) => CONTINUE,
                 (Heard::Head, 101) => return check_upgrade(request, exchange),
@@ -255,10 +263,10 @@ impl<'a> Journey<'a> {
         deadlines: Deadlines,
         member: usize,
     ) -> Ready {
-        let now = Instant::now();
+        let now = request.now;
         let status = request.heads().response.status;
         let class = StatusClass::of(status).index();
-        request.answered(status, now);
+        request.answered(status);
         let counters = &self.pool.counters[self.core.index];
         counters.responses[class].add(1);
         if let Some(attempt) = &mut request.attempt {

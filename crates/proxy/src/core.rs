@@ -32,7 +32,7 @@ pub(crate) struct Core {
     newest: RefCell<Cache<View, Arc<Snapshot>>>,
     view: RefCell<Rc<CoreView>>,
     cursors: RefCell<HashMap<PoolName, Rc<RefCell<Cursor>>>>,
-    idle: RefCell<HashMap<BackendId, (Arc<Backend>, Rc<Idle>)>>,
+    idle: RefCell<HashMap<BackendId, Stack>>,
     swept: Cell<Instant>,
 }
 
@@ -49,6 +49,9 @@ pub(crate) struct PoolView {
     /// By member.
     pub(crate) idle: Vec<Rc<Idle>>,
 }
+
+/// A backend's idle connections, with the backend that they lead to.
+type Stack = (Arc<Backend>, Rc<Idle>);
 
 /// How often idle connections are looked at.
 const IDLE_SWEEP: Duration = Duration::from_millis(500);

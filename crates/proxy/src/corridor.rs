@@ -1,7 +1,6 @@
 //! The one place where the steps of a request meet: route, attempts, answer.
 
 use std::rc::Rc;
-use std::time::Instant;
 
 use evenkeel_http1::BodyKind;
 use evenkeel_model::{Cause, StatusClass};
@@ -58,7 +57,7 @@ fn admit(view: &CoreView, down: &Downstream, request: &mut Request) -> Result<()
 
 /// Whether the connection may go on after an answer of evenkeel's own: not with half a request still to come.
 fn goes_on(down: &Downstream, request: &Request) -> bool {
-    request.heads().request.keep_alive && !request.has_body() && down.may_go_on(Instant::now())
+    request.heads().request.keep_alive && !request.has_body() && down.may_go_on(request.now)
 }
 
 fn count_failure(core: &Core, view: &CoreView, request: &Request, failure: Failure) {

@@ -1,7 +1,5 @@
 //! A backend's answer on its way to the client, and what becomes of both connections after it.
 
-use std::time::Instant;
-
 use evenkeel_http1::{BodyKind, Version};
 use evenkeel_model::{Cause, Outcome};
 
@@ -9,9 +7,10 @@ use crate::answer::After;
 use crate::attempts::Ready;
 use crate::core::Core;
 use crate::downstream::Downstream;
+use crate::exchange::Outgoing;
 use crate::flow::{Coding, Flow};
 use crate::headers::{self, ToClient};
-use crate::relay::{Outgoing, relay};
+use crate::relay::relay;
 use crate::request::Request;
 use crate::scratch::Scratch;
 use crate::tunnel::tunnel;
@@ -21,12 +20,12 @@ pub(crate) async fn deliver(
     core: &Core,
     down: &mut Downstream,
     request: &mut Request,
-    ready: Ready,
+    mut ready: Ready,
 ) -> After {
     if request.heads().response.status == 101 {
         return upgrade(core, down, request, ready).await;
     }
-    let Ready { mut exchange, mut sending, deadlines, idle, connections } = ready;
+    let Ready { exchange, sending, deadlines, .. } = &mut ready;
     let way = way_to_client(down, request, sending.is_done());
     let Scratch { response, to_client, to_backend, .. } = request.scratch();
     headers::to_client(core, response, exchange.input.filled(), way, to_client);
@@ -34,13 +33,14 @@ pub(crate) async fn deliver(
     exchange.consume(response.length, core);
     down.has_answered = true;
     let mut answer = Flow::new(to_client.len(), response.body, way.coding, u64::MAX);
-    let outgoing = Outgoing { request: &mut sending, head: to_backend };
-    let relayed = relay(core, down, &mut exchange, &mut answer, to_client, outgoing, &deadlines).await;
+    let outgoing = Outgoing { request: sending, head: to_backend };
+    let relayed = relay(core, down, exchange, &mut answer, to_client, outgoing, deadlines).await;
 
     let is_until_close = response.body == BodyKind::UntilClose;
     let is_reusable = response.keep_alive && !is_until_close;
     request.bytes_in = sending.moved();
     request.bytes_out = answer.moved();
+    let now = request.read_clock();
     let Some(attempt) = &mut request.attempt else { return After::Abort };
     attempt.counters().bytes_out.add(sending.written());
     attempt.counters().bytes_in.add(head_bytes + answer.moved());
@@ -54,12 +54,13 @@ pub(crate) async fn deliver(
         return After::Abort;
     }
     attempt.settle(Outcome::Success);
-    if is_reusable && sending.is_done() && exchange.input.is_empty() {
-        exchange.connection.requests += 1;
-        let gauge = &attempt.counters().idle;
-        idle.park(exchange.connection, connections.idle_per_backend, Instant::now(), gauge);
+    let is_sent = sending.is_done();
+    if is_reusable && is_sent && exchange.input.is_empty() {
+        ready.exchange.connection.requests += 1;
+        let (most, gauge) = (ready.connections.idle_per_backend, &attempt.counters().idle);
+        ready.idle.park(ready.exchange.connection, most, now, gauge);
     }
-    match (way.keep_alive, sending.is_done()) {
+    match (way.keep_alive, is_sent) {
         (true, _) => After::KeepAlive,
         (false, true) => After::Close,
         (false, false) => After::Linger,
@@ -76,7 +77,7 @@ fn way_to_client(down: &Downstream, request: &Request, is_sent: bool) -> ToClien
     };
     let is_framed =
         coding == Coding::Chunked || matches!(heads.response.body, BodyKind::None | BodyKind::Length(_));
-    let keep_alive = heads.request.keep_alive && is_framed && is_sent && down.may_go_on(Instant::now());
+    let keep_alive = heads.request.keep_alive && is_framed && is_sent && down.may_go_on(request.now);
     ToClient { coding, keep_alive, client }
 }
 
@@ -94,6 +95,7 @@ async fn upgrade(core: &Core, down: &mut Downstream, request: &mut Request, read
     }
     drop((ready.sending, ready.idle));
     let moved = tunnel(core, down, &mut exchange).await;
+    request.read_clock();
     request.bytes_in = moved.from_client;
     request.bytes_out = moved.to_client;
     After::Close

@@ -44,6 +44,8 @@ pub(crate) struct Downstream {
     pub(crate) alarm: Alarm,
     pub(crate) client: Rc<Client>,
     pub(crate) opened: Instant,
+    /// When it began to wait for a request.
+    pub(crate) since: Instant,
     /// Requests begun on it.
     pub(crate) requests: u64,
     /// Whether part of a response was written, so that no other can take its place.
@@ -143,8 +145,7 @@ impl Downstream {
             }
             if !is_timed {
                 is_timed = true;
-                let now = Instant::now();
-                self.alarm.set(now + longest, now);
+                self.alarm.set(self.since + longest, self.since);
             }
             if self.alarm.poll_passed(cx) { Poll::Ready(false) } else { Poll::Pending }
         });
@@ -229,7 +230,7 @@ impl Downstream {
                     Poll::Pending => {}
                 }
             }
-            while is_shut {
+            loop {
                 match self.input.poll_fill(cx, &mut self.socket, &core.buffers, LARGE) {
                     Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
                     Poll::Ready(Ok(count)) if count >= left => return Poll::Ready(()),

@@ -42,11 +42,17 @@ pub(crate) struct Deadlines {
     pub(crate) total: Option<Instant>,
 }
 
-/// What the answer's head has to be read by.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Reading {
+/// Where the answer's head is read to, and by what.
+pub(crate) struct Reading<'a> {
+    pub(crate) response: &'a mut ResponseHead,
     pub(crate) method: Method,
-    pub(crate) limits: HeadLimits,
+    pub(crate) limits: &'a HeadLimits,
+}
+
+/// The request on its way, with its head.
+pub(crate) struct Outgoing<'a> {
+    pub(crate) request: &'a mut Flow,
+    pub(crate) head: &'a [u8],
 }
 
 /// What an exchange is waiting for.
@@ -116,35 +122,34 @@ impl Exchange {
         self.parsed = 0;
     }
 
-    /// Sends what is left of the request, and waits for the next head of the answer.
+    /// Sends what is left of the request, and waits for the next head of the answer, from `begun` on.
     pub(crate) async fn hear(
         &mut self,
         core: &Core,
         down: &mut Downstream,
-        request: &mut Flow,
-        head: &[u8],
-        response: &mut ResponseHead,
-        reading: Reading,
+        outgoing: &mut Outgoing<'_>,
+        mut reading: Reading<'_>,
         deadlines: &Deadlines,
+        begun: Instant,
     ) -> Result<Heard, Failure> {
         let mut timed: Option<(Stage, u64, Cause)> = None;
-        let begun = down.client.listener.rule.limits.body_rate.gt(&0).then(Instant::now);
         let heard = poll_fn(|cx| {
-            if let Poll::Ready(Err(failure)) = self.poll_send(cx, core, down, request, head) {
+            if let Poll::Ready(Err(failure)) = self.poll_send(cx, core, down, outgoing) {
                 return Poll::Ready(Err(failure));
             }
-            match self.poll_head(cx, core, response, reading) {
+            match self.poll_head(cx, core, &mut reading) {
                 Poll::Ready(Ok(())) => return Poll::Ready(Ok(Heard::Head)),
                 Poll::Ready(Err(failure)) => return Poll::Ready(Err(failure)),
                 Poll::Pending => {}
             }
+            let request = &*outgoing.request;
             let stage = self.stage(request);
             if stage == Stage::Answer && down.poll_gone(cx, core) {
                 return Poll::Ready(Err(Cause::ClientAbort.into()));
             }
             let progress = request.written() + request.moved();
             if !timed.is_some_and(|(at, done, _)| (at, done) == (stage, progress)) {
-                let now = Instant::now();
+                let now = if timed.is_none() { begun } else { Instant::now() };
                 let (due, cause) = stage.due(now, begun, down, request, deadlines);
                 down.alarm.set(due, now);
                 timed = Some((stage, progress, cause));
@@ -181,9 +186,9 @@ impl Exchange {
         cx: &mut Context<'_>,
         core: &Core,
         down: &mut Downstream,
-        request: &mut Flow,
-        head: &[u8],
+        outgoing: &mut Outgoing<'_>,
     ) -> Poll<Result<(), Failure>> {
+        let Outgoing { request, head } = outgoing;
         if !self.is_sending(request) {
             return Poll::Ready(Ok(()));
         }
@@ -215,13 +220,12 @@ impl Exchange {
         &mut self,
         cx: &mut Context<'_>,
         core: &Core,
-        response: &mut ResponseHead,
-        reading: Reading,
+        reading: &mut Reading<'_>,
     ) -> Poll<Result<(), Failure>> {
         loop {
             if self.input.len() > self.parsed {
                 self.parsed = self.input.len();
-                match response.parse(self.input.filled_mut(), reading.method, &reading.limits) {
+                match reading.response.parse(self.input.filled_mut(), reading.method, reading.limits) {
                     Ok(true) => return Poll::Ready(Ok(())),
                     Ok(false) => {}
                     Err(bad) if bad.is_too_large() => {
@@ -261,7 +265,7 @@ impl Stage {
     fn due(
         self,
         now: Instant,
-        begun: Option<Instant>,
+        begun: Instant,
         down: &Downstream,
         request: &Flow,
         deadlines: &Deadlines,
@@ -274,8 +278,8 @@ impl Stage {
             Stage::Asking => (now + rule.timeouts.r#continue, Cause::SlowClient),
             Stage::Receiving => {
                 let idle = now + rule.timeouts.body_idle;
-                let by_rate = begun.map(|begun| {
-                    let seconds = request.moved() / rule.limits.body_rate.max(1);
+                let by_rate = (rule.limits.body_rate > 0).then(|| {
+                    let seconds = request.moved() / rule.limits.body_rate;
                     begun + RATE_GRACE + Duration::from_secs(seconds)
                 });
                 (by_rate.map_or(idle, |due| due.min(idle)), Cause::SlowClient)

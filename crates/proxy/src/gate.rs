@@ -163,12 +163,14 @@ impl Entry {
             },
             is_draining: self.gate.is_draining.clone(),
         };
+        let now = Instant::now();
         Downstream {
             socket: Socket::Tcp(stream),
             input: Input::default(),
             alarm: self.gate.core.sweep.alarm(),
             client: Rc::new(client),
-            opened: Instant::now(),
+            opened: now,
+            since: now,
             requests: 0,
             has_answered: false,
         }

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::net::IpAddr;
 
-use evenkeel_http1::{BodyKind, HeadWriter, Known, RequestHead, ResponseHead, Version};
+use evenkeel_http1::{BodyKind, Field, HeadWriter, Known, RequestHead, ResponseHead, Version};
 use evenkeel_routing::ForwardingRule;
 
 use crate::core::Core;
@@ -12,6 +12,47 @@ use crate::scratch::Scratch;
 
 /// Longest `X-Request-Id` that is believed, in bytes.
 const LONGEST_REQUEST_ID: usize = 128;
+
+/// What evenkeel adds to a head, in bytes, as a rule.
+const ROOM: usize = 512;
+
+/// Neighbouring fields on their way into another head: what stands together is copied together.
+struct Run<'a> {
+    head: &'a [u8],
+    start: usize,
+    end: usize,
+}
+
+impl<'a> Run<'a> {
+    fn new(head: &'a [u8]) -> Self {
+        Run { head, start: 0, end: 0 }
+    }
+
+    #[inline]
+    fn copy(&mut self, writer: &mut HeadWriter<'_>, field: &Field) {
+        let (start, end) = (field.name.start as usize, field.value.end as usize);
+        // One space behind the colon and none before the line's end: a line as evenkeel would write it.
+        let is_plain = field.value.start == field.name.end + 2
+            && self.head[field.name.end as usize + 1] == b' '
+            && self.head[end..].starts_with(b"\r\n");
+        if is_plain && start == self.end {
+            self.end = end + 2;
+            return;
+        }
+        self.end(writer);
+        if is_plain {
+            (self.start, self.end) = (start, end + 2);
+        } else {
+            writer.field(field.name.of(self.head), field.value.of(self.head));
+        }
+    }
+
+    #[inline]
+    fn end(&mut self, writer: &mut HeadWriter<'_>) {
+        writer.lines(&self.head[self.start..self.end]);
+        self.start = self.end;
+    }
+}
 
 /// The peer of a connection, as headers show it.
 #[derive(Clone, Copy, Debug)]
@@ -83,7 +124,9 @@ pub(crate) fn note_request_id(core: &Core, scratch: &mut Scratch, is_trusted: bo
 pub(crate) fn to_backend(scratch: &mut Scratch, sender: &Sender, is_trusted: bool, via: Option<&Via>) {
     let Scratch { request, head, to_backend: out, request_id, .. } = scratch;
     out.clear();
+    out.reserve(head.len() + ROOM);
     let mut writer = request_line(request, head, out);
+    let mut run = Run::new(head);
     let mut via_before = None;
     let mut forwarded_for = None;
     for field in &request.fields {
@@ -102,9 +145,10 @@ pub(crate) fn to_backend(scratch: &mut Scratch, sender: &Sender, is_trusted: boo
         }
         match field.known {
             Known::Via | Known::XForwardedFor => {}
-            _ => writer.field(field.name.of(head), value),
+            _ => run.copy(&mut writer, field),
         }
     }
+    run.end(&mut writer);
     forwarding(&mut writer, request, head, (sender, is_trusted), forwarded_for);
     writer.field(b"X-Request-Id", request_id);
     match (via_before, via.map(|via| via.of(request.version))) {
@@ -183,7 +227,9 @@ pub(crate) struct ToClient {
 /// Writes the response head for the client into `out`; `head` holds the bytes that `response` points into.
 pub(crate) fn to_client(core: &Core, response: &ResponseHead, head: &[u8], way: ToClient, out: &mut Vec<u8>) {
     out.clear();
+    out.reserve(response.length + ROOM);
     let mut writer = HeadWriter::response(out, response.status, response.reason.of(head));
+    let mut run = Run::new(head);
     let mut has_date = false;
     let drops_length = response.body == BodyKind::Chunked || response.status == 204 || response.status < 200;
     for field in &response.fields {
@@ -193,8 +239,9 @@ pub(crate) fn to_client(core: &Core, response: &ResponseHead, head: &[u8], way: 
             known if known.is_hop_by_hop() => continue,
             _ => {}
         }
-        writer.field(field.name.of(head), field.value.of(head));
+        run.copy(&mut writer, field);
     }
+    run.end(&mut writer);
     if !has_date {
         writer.field(b"Date", &core.date.text());
     }

@@ -28,17 +28,25 @@ impl Random {
     }
 
     /// 32 hexadecimal digits.
+    #[inline]
     pub(crate) fn request_id(&self) -> [u8; 32] {
         let mut id = [0; 32];
-        for half in id.chunks_exact_mut(16) {
-            let mut bits = self.next();
-            for digit in half {
-                *digit = b"0123456789abcdef"[(bits & 15) as usize];
-                bits >>= 4;
-            }
+        for quarter in id.chunks_exact_mut(8) {
+            quarter.copy_from_slice(&hexadecimal(self.next() as u32).to_ne_bytes());
         }
         id
     }
+}
+
+/// Eight digits at once: each half of a byte in a byte of its own, then moved into the ranges of `0` and `a`.
+#[inline]
+fn hexadecimal(bits: u32) -> u64 {
+    let spread = u64::from(bits);
+    let spread = (spread | spread << 16) & 0x0000_ffff_0000_ffff;
+    let spread = (spread | spread << 8) & 0x00ff_00ff_00ff_00ff;
+    let digits = (spread | spread << 4) & 0x0f0f_0f0f_0f0f_0f0f;
+    let above_nine = ((digits + 0x0606_0606_0606_0606) >> 4) & 0x0101_0101_0101_0101;
+    digits + 0x3030_3030_3030_3030 + above_nine * (b'a' - b'0' - 10) as u64
 }
 
 #[cfg(test)]
@@ -50,6 +58,6 @@ mod tests {
         let random = Random::from_system();
         let (one, other) = (random.request_id(), random.request_id());
         assert_ne!(one, other);
-        assert!(one.iter().all(u8::is_ascii_hexdigit));
+        assert!(one.iter().chain(&other).all(|digit| b"0123456789abcdef".contains(digit)));
     }
 }

@@ -9,14 +9,8 @@ use evenkeel_model::Cause;
 
 use crate::core::Core;
 use crate::downstream::Downstream;
-use crate::exchange::{Deadlines, Exchange};
+use crate::exchange::{Deadlines, Exchange, Outgoing};
 use crate::flow::{Ends, Flow, FlowError, Waiting};
-
-/// The request that may still be on its way while the answer comes.
-pub(crate) struct Outgoing<'a> {
-    pub(crate) request: &'a mut Flow,
-    pub(crate) head: &'a [u8],
-}
 
 /// Relays the answer to its last byte.
 pub(crate) async fn relay(
@@ -25,7 +19,7 @@ pub(crate) async fn relay(
     exchange: &mut Exchange,
     answer: &mut Flow,
     head: &[u8],
-    outgoing: Outgoing<'_>,
+    mut outgoing: Outgoing<'_>,
     deadlines: &Deadlines,
 ) -> Result<(), Cause> {
     let mut timed = None;
@@ -41,7 +35,7 @@ pub(crate) async fn relay(
             return Poll::Ready(result.map_err(|error| cause_of(&error)));
         }
         // The answer has begun: what becomes of the rest of the request no longer changes it.
-        let sent = exchange.poll_send(cx, core, down, outgoing.request, outgoing.head);
+        let sent = exchange.poll_send(cx, core, down, &mut outgoing);
         if matches!(sent, Poll::Ready(Err(_))) {
             return Poll::Ready(Err(Cause::ClientAbort));
         }

@@ -22,6 +22,8 @@ pub(crate) struct Request {
     pub(crate) client: Rc<Client>,
     scratch: Option<Box<Scratch>>,
     pub(crate) started: Instant,
+    /// The clock as last read for this request: what happens in one poll happens at one time.
+    pub(crate) now: Instant,
     started_at: Option<SystemTime>,
     pub(crate) route: Option<Arc<Route>>,
     /// The attempt that answered, or the last that failed.
@@ -52,6 +54,7 @@ impl Request {
             client: client.clone(),
             scratch: Some(core.scratches.take()),
             started,
+            now: started,
             started_at: core.log.is_on().then(SystemTime::now),
             route: None,
             attempt: None,
@@ -98,10 +101,17 @@ impl Request {
         self.method().is_safe() && self.is_repeatable()
     }
 
+    /// Reads the clock, after a wait.
+    #[inline]
+    pub(crate) fn read_clock(&mut self) -> Instant {
+        self.now = Instant::now();
+        self.now
+    }
+
     /// Notes the answer, once its head is about to be written.
-    pub(crate) fn answered(&mut self, status: u16, now: Instant) {
+    pub(crate) fn answered(&mut self, status: u16) {
         self.status = status;
-        self.head_after = Some(now.saturating_duration_since(self.started));
+        self.head_after = Some(self.now.saturating_duration_since(self.started));
         let class = StatusClass::of(status).index();
         self.client.counters().responses[class].add(1);
         if let Some(route) = &self.route {
@@ -110,7 +120,8 @@ impl Request {
     }
 
     /// Gives up the attempt in progress, to make another one.
-    pub(crate) fn try_again(&mut self, cause: Cause, now: Instant) {
+    pub(crate) fn try_again(&mut self, cause: Cause) {
+        let now = self.now;
         if let Some(attempt) = self.attempt.take() {
             let took = now.saturating_duration_since(attempt.picked);
             self.tries.push(FailedTry { backend: attempt.backend().clone(), cause, took });
@@ -118,8 +129,10 @@ impl Request {
     }
 
     fn close_account(&mut self) {
-        let now = Instant::now();
-        let took = now.saturating_duration_since(self.started);
+        if self.status == 0 || self.cause.is_some() {
+            self.now = Instant::now();
+        }
+        let took = self.now.saturating_duration_since(self.started);
         if self.status == 0 {
             self.status = 499;
             self.cause.get_or_insert(Cause::ClientAbort);

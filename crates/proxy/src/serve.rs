@@ -19,7 +19,11 @@ pub(crate) async fn serve(core: &Rc<Core>, down: &mut Downstream) {
     loop {
         let after = match down.arrival(core).await {
             Arrival::Nothing => return,
-            Arrival::Request(mut request) => guarded_walk(core, down, &mut request).await,
+            Arrival::Request(mut request) => {
+                let after = guarded_walk(core, down, &mut request).await;
+                down.since = request.now;
+                after
+            }
             Arrival::Refused(mut request, refusal) => answer::refusal(down, &mut request, refusal).await,
             Arrival::TooSlow(mut request) => answer::too_slow(down, &mut request).await,
         };

@@ -5,7 +5,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,7 @@ pub struct Sweep {
 pub struct Alarm {
     slot: Rc<Slot>,
     index: usize,
-    sweep: Weak<Sweep>,
+    sweep: Rc<Sweep>,
     timer: RefCell<Option<Pin<Box<Sleep>>>>,
 }
 
@@ -66,7 +66,7 @@ impl Sweep {
             alarms.push(None);
         }
         alarms[index] = Some(slot.clone());
-        Alarm { slot, index, sweep: Rc::downgrade(self), timer: RefCell::default() }
+        Alarm { slot, index, sweep: self.clone(), timer: RefCell::default() }
     }
 
     /// Wakes every task whose deadline has passed. Call it every [`GRAIN`].
@@ -80,8 +80,10 @@ impl Sweep {
         }
     }
 
+    #[inline]
     fn millis(&self, at: Instant) -> u64 {
-        at.saturating_duration_since(self.origin).as_millis() as u64
+        let since = at.saturating_duration_since(self.origin);
+        since.as_secs() * 1000 + u64::from(since.subsec_millis())
     }
 }
 
@@ -99,11 +101,11 @@ impl Alarm {
     /// Sets the deadline, in place of the one before.
     pub fn set(&self, due: Instant, now: Instant) {
         self.slot.passed.set(false);
-        let left = due.saturating_duration_since(now);
-        if left >= COARSE {
-            self.timer.take();
-            let sweep = self.sweep.upgrade().expect("a core's sweep outlives its tasks");
-            self.slot.due.set(sweep.millis(due));
+        if due.saturating_duration_since(now) >= COARSE {
+            if self.timer.borrow().is_some() {
+                self.timer.take();
+            }
+            self.slot.due.set(self.sweep.millis(due));
             return;
         }
         self.slot.due.set(NEVER);
@@ -152,10 +154,8 @@ impl Slot {
 
 impl Drop for Alarm {
     fn drop(&mut self) {
-        if let Some(sweep) = self.sweep.upgrade() {
-            sweep.alarms.borrow_mut()[self.index] = None;
-            sweep.free.borrow_mut().push(self.index);
-        }
+        self.sweep.alarms.borrow_mut()[self.index] = None;
+        self.sweep.free.borrow_mut().push(self.index);
     }
 }
 
