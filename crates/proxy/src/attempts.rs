@@ -86,7 +86,9 @@ pub(crate) async fn attempts(
         };
         if failure.cause == Cause::UpstreamStatus {
             journey.history.has_repeated = true;
+            let class = StatusClass::of(request.heads().response.status).index();
             if let Some(attempt) = &mut request.attempt {
+                attempt.counters().responses[class].add(1);
                 attempt.fail(Cause::UpstreamStatus);
             }
         }

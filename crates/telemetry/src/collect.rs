@@ -3,12 +3,13 @@
 //! Series exist for what is configured now. Counters are kept over reloads by their owners, so a series never goes
 //! backwards while its backend, route or listener stays configured.
 
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use evenkeel_model::{
     Cause, CoreBackend, CoreListener, Count, Histogram, PerCore, Phase, StatusClass, Totals,
 };
-use evenkeel_routing::{Member, Pool, Route, Snapshot};
+use evenkeel_routing::{Listener, Member, Pool, Route, Snapshot};
 use prometheus::proto::MetricFamily;
 
 use crate::family::{Sample, count, durations, family, number};
@@ -83,7 +84,18 @@ fn listeners(snapshot: &Snapshot) -> Vec<MetricFamily> {
     let responses = listeners()
         .flat_map(|listener| by_class(&[&listener.rule.name], &listener.counters, |cell| &cell.responses));
     families.push(family(&names::LISTENER_RESPONSES, responses));
+    families.push(workers(snapshot));
     families
+}
+
+fn workers(snapshot: &Snapshot) -> MetricFamily {
+    let cells = |listener: &Arc<Listener>| listener.counters.iter().count();
+    let workers = snapshot.listeners.iter().map(cells).max().unwrap_or(0);
+    let open = (0..workers).map(|worker| {
+        let open = snapshot.listeners.iter().map(|listener| listener.counters[worker].open.read()).sum();
+        count(&[&worker.to_string()], open)
+    });
+    family(&names::WORKER_CONNECTIONS, open)
 }
 
 fn routes(snapshot: &Snapshot) -> [MetricFamily; 2] {

@@ -49,6 +49,8 @@ names! {
         "Client connections accepted.";
     LISTENER_OPEN: Gauge "evenkeel_listener_open_connections" ["listener"]
         "Client connections open now; compare with the listener's limits.connections.";
+    WORKER_CONNECTIONS: Gauge "evenkeel_worker_connections" ["worker"]
+        "Client connections open now, by worker thread; workers far apart mean that few clients do most of the work.";
     LISTENER_REFUSED: Counter "evenkeel_listener_refused_connections_total" ["listener"]
         "Client connections closed at once because a limit was reached; raise limits.connections or find the client.";
     LISTENER_RESPONSES: Counter "evenkeel_listener_responses_total" ["listener" "class"]
