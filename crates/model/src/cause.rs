@@ -196,4 +196,14 @@ mod tests {
         tokens.dedup();
         assert_eq!(tokens.len(), Cause::ALL.len());
     }
+
+    #[test]
+    fn the_manual_explains_every_cause_and_no_other() {
+        let manual = include_str!("../../../docs/causes.md");
+        let mut explained: Vec<_> = manual.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+        let mut tokens: Vec<_> = Cause::ALL.iter().map(|cause| cause.token()).collect();
+        explained.sort_unstable();
+        tokens.sort_unstable();
+        assert_eq!(explained, tokens);
+    }
 }
