@@ -1,0 +1,87 @@
+//! A snapshot from a plan and the roster.
+//!
+//! Between two plans only pools change, so routes and listeners are composed once a plan.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use evenkeel_config::Plan;
+use evenkeel_routing::{Listener, Member, Pool, Route, Router, Snapshot};
+
+use crate::names::Names;
+use crate::roster::Roster;
+
+/// What is published, in parts that are exchanged one by one.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    plan: Arc<Plan>,
+    routes: Vec<Arc<Route>>,
+    listeners: Vec<Arc<Listener>>,
+    pools: Vec<Arc<Pool>>,
+}
+
+impl Parts {
+    /// Everything that `plan` says; the roster has adopted it.
+    pub(crate) fn new(plan: Arc<Plan>, roster: &Roster, names: &Names) -> Self {
+        let mut parts = Parts {
+            routes: routes(&plan, roster),
+            listeners: listeners(&plan, roster),
+            pools: Vec::new(),
+            plan,
+        };
+        parts.pools = (0..parts.plan.pools.len()).map(|index| parts.pool(index, roster, names)).collect();
+        parts
+    }
+
+    /// Takes in what changed about the members of one pool.
+    pub(crate) fn renew(&mut self, pool: usize, roster: &Roster, names: &Names) {
+        self.pools[pool] = self.pool(pool, roster, names);
+    }
+
+    pub(crate) fn snapshot(&self, generation: u64, epoch: u64) -> Arc<Snapshot> {
+        Arc::new(Snapshot {
+            generation,
+            epoch,
+            router: Router::new(self.routes.clone()),
+            pools: self.pools.clone(),
+            listeners: self.listeners.clone(),
+            forwarding: self.plan.forwarding.clone(),
+        })
+    }
+
+    fn pool(&self, index: usize, roster: &Roster, names: &Names) -> Arc<Pool> {
+        let pool = &self.plan.pools[index];
+        let members = pool.backends.iter().map(|backend| {
+            let entry = roster.member(&pool.name, &backend.address);
+            Member {
+                backend: entry.backend.clone(),
+                endpoints: names.endpoints(&backend.address).unwrap_or_else(|_| [].into()),
+                weight: backend.weight,
+                status: entry.status,
+            }
+        });
+        let counters = roster.counters.pool(&pool.name);
+        let is_probed = pool.health.probe.is_some();
+        Arc::new(Pool::new(pool.name.clone(), pool.rule.clone(), members.collect(), is_probed, counters))
+    }
+}
+
+fn routes(plan: &Plan, roster: &Roster) -> Vec<Arc<Route>> {
+    let pools: HashMap<_, _> =
+        plan.pools.iter().enumerate().map(|(index, pool)| (&pool.name, index)).collect();
+    let route = |rule: &evenkeel_routing::Rule| {
+        let label: Arc<str> = rule.label().into();
+        let counters = roster.counters.route(&label);
+        // `config` has checked that the pool is there.
+        let pool = pools.get(&rule.pool).copied()?;
+        Some(Arc::new(Route { label, rule: rule.clone(), pool, counters }))
+    };
+    plan.routes.iter().filter_map(route).collect()
+}
+
+fn listeners(plan: &Plan, roster: &Roster) -> Vec<Arc<Listener>> {
+    let listener = |rule: &evenkeel_routing::ListenerRule| {
+        Arc::new(Listener { rule: rule.clone(), counters: roster.counters.listener(&rule.name) })
+    };
+    plan.listeners.iter().map(listener).collect()
+}

@@ -1,0 +1,93 @@
+//! What control is told, and what it orders.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use evenkeel_config::Plan;
+use evenkeel_health::{Probe, ProbeResult};
+use evenkeel_model::{BackendId, Cause, Endpoint, Report};
+use evenkeel_routing::Snapshot;
+
+use crate::Notice;
+
+/// Something that control has to know.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// The operator decided anew.
+    Plan(Arc<Plan>),
+    /// What the cores saw, by backend; those that saw nothing may be left out.
+    Reports(Vec<(BackendId, Report)>),
+    /// A probe that control ordered came to its verdict.
+    Probed {
+        /// Whose.
+        id: BackendId,
+        /// The verdict.
+        result: ProbeResult,
+    },
+    /// A name that control asked for was looked up.
+    Resolved {
+        /// The name.
+        host: Arc<str>,
+        /// The port it was asked with.
+        port: u16,
+        /// Its endpoints, at least one.
+        result: Result<Arc<[Endpoint]>, Cause>,
+    },
+    /// A connection that control ordered was made and closed, or failed.
+    Connected {
+        /// To whom.
+        id: BackendId,
+        /// How it went.
+        result: Result<(), Cause>,
+    },
+    /// Time has passed.
+    Tick,
+}
+
+/// What follows from an input.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// To be published before anything else is done.
+    pub snapshot: Option<Arc<Snapshot>>,
+    /// Probes to run; each is answered by [`Input::Probed`].
+    pub probes: Vec<ProbeOrder>,
+    /// Names to look up; each is answered by [`Input::Resolved`].
+    pub resolves: Vec<ResolveOrder>,
+    /// Connections to try; each is answered by [`Input::Connected`].
+    pub connects: Vec<ConnectOrder>,
+    /// To be logged.
+    pub notices: Vec<Notice>,
+    /// When to send [`Input::Tick`], if nothing else happens before.
+    pub next: Option<Instant>,
+}
+
+/// A probe to run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProbeOrder {
+    /// Whom.
+    pub id: BackendId,
+    /// Where; at least one, the first that connects is asked.
+    pub endpoints: Arc<[Endpoint]>,
+    /// What to ask.
+    pub probe: Probe,
+}
+
+/// A name to look up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResolveOrder {
+    /// The name.
+    pub host: Arc<str>,
+    /// The port of the endpoints.
+    pub port: u16,
+}
+
+/// A connection to try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectOrder {
+    /// To whom.
+    pub id: BackendId,
+    /// Where.
+    pub endpoints: Arc<[Endpoint]>,
+    /// Longest wait.
+    pub timeout: Duration,
+}

@@ -1,0 +1,35 @@
+//! How notices look in the log.
+
+use evenkeel_model::Phase;
+
+use crate::{NameChange, Notice, Transition};
+
+pub(crate) fn log(notice: &Notice) {
+    match notice {
+        Notice::Transition(transition) => log_transition(transition),
+        Notice::Name(change) => log_name(change),
+    }
+}
+
+fn log_transition(transition: &Transition) {
+    let Transition { pool, backend, from, to, next, .. } = transition;
+    let (from, evidence, message) = (from.as_str(), transition.ground(), transition.message());
+    match to {
+        Phase::Ejected => tracing::warn!(
+            target: "evenkeel::health", %pool, %backend, from, to = to.as_str(), evidence, %next, "{message}"
+        ),
+        Phase::Unproven | Phase::Serving | Phase::Trial => tracing::info!(
+            target: "evenkeel::health", %pool, %backend, from, to = to.as_str(), evidence, %next, "{message}"
+        ),
+    }
+}
+
+fn log_name(NameChange { host, port, failure, endpoints }: &NameChange) {
+    match failure {
+        Some(cause) => tracing::warn!(
+            target: "evenkeel::names", %host, port, cause = cause.token(), endpoints,
+            "name does not resolve; the last good answer stays in use"
+        ),
+        None => tracing::info!(target: "evenkeel::names", %host, port, endpoints, "name resolves again"),
+    }
+}
