@@ -1,2 +1,37 @@
-//! The program.
-fn main() {}
+//! The program: arguments, threads, signals, subcommands.
+
+mod arguments;
+mod check;
+mod demo;
+mod demo_backend;
+mod descriptors;
+mod difference;
+mod listening;
+mod log;
+mod node;
+mod refusal;
+mod reload;
+mod run;
+mod service;
+mod signals;
+mod source;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use mimalloc::MiMalloc;
+
+use crate::arguments::{Arguments, Command};
+
+// It gives memory of closed connections back and does not grow under churn between threads.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Run(arguments) => run::run(arguments.source()),
+        Command::Check(arguments) => check::check(&arguments.config),
+        Command::Schema => check::schema(),
+        Command::Demo(arguments) => demo::demo(&arguments),
+    }
+}

@@ -1,0 +1,64 @@
+//! `evenkeel check` and `evenkeel schema`: what can be said of a configuration without running it.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use evenkeel_config::Plan;
+
+/// Checks a file: a summary on standard output and 0, or every problem on standard error and 1.
+pub(crate) fn check(file: &Path) -> ExitCode {
+    match evenkeel_config::load(file) {
+        Ok(plan) => {
+            print(&format!("{}: {}\n{}", file.display(), verdict(&plan), evenkeel_config::summary(&plan)))
+        }
+        Err(problems) => {
+            eprintln!("{problems}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints the JSON schema of the configuration.
+pub(crate) fn schema() -> ExitCode {
+    print(&format!("{:#}", evenkeel_config::schema()))
+}
+
+fn verdict(plan: &Plan) -> String {
+    let backends = plan.pools.iter().map(|pool| pool.backends.len()).sum();
+    format!(
+        "ok: {}, {}, {}, {}",
+        counted(plan.listeners.len(), "listener"),
+        counted(plan.routes.len(), "route"),
+        counted(plan.pools.len(), "pool"),
+        counted(backends, "backend"),
+    )
+}
+
+fn counted(count: usize, thing: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {thing}{ending}")
+}
+
+/// A reader that has seen enough, such as `head`, is no failure.
+fn print(text: &str) -> ExitCode {
+    match writeln!(io::stdout().lock(), "{text}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("error: standard output: {error}");
+            ExitCode::FAILURE
+        }
+        Ok(()) | Err(_) => ExitCode::SUCCESS,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_thing_is_singular() {
+        assert_eq!(counted(1, "pool"), "1 pool");
+        assert_eq!(counted(0, "pool"), "0 pools");
+        assert_eq!(counted(2, "backend"), "2 backends");
+    }
+}

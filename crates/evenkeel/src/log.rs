@@ -1,0 +1,39 @@
+//! The log of events on standard error: text on a terminal, one JSON object a line otherwise.
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::EnvFilter;
+
+/// What is logged unless the environment says otherwise.
+const DEFAULT_FILTER: &str = "info";
+
+/// Starts the log; a second call does nothing. `EVENKEEL_LOG`, else `RUST_LOG`, filters it; a filter that
+/// cannot be read is said so, and the default holds.
+pub(crate) fn start() {
+    let (filter, mistake) = filter();
+    let is_terminal = io::stderr().is_terminal();
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
+    // Only tests start the log twice; the first one stays.
+    let _ = if is_terminal {
+        builder.with_ansi(true).try_init()
+    } else {
+        builder.json().flatten_event(true).try_init()
+    };
+    if let Some(mistake) = mistake {
+        tracing::warn!("{mistake}; `{DEFAULT_FILTER}` holds");
+    }
+}
+
+fn filter() -> (EnvFilter, Option<String>) {
+    for name in ["EVENKEEL_LOG", "RUST_LOG"] {
+        let Some(text) = std::env::var(name).ok().filter(|text| !text.is_empty()) else {
+            continue;
+        };
+        return match EnvFilter::try_new(&text) {
+            Ok(filter) => (filter, None),
+            Err(error) => (EnvFilter::new(DEFAULT_FILTER), Some(format!("{name} is no log filter: {error}"))),
+        };
+    }
+    (EnvFilter::new(DEFAULT_FILTER), None)
+}
