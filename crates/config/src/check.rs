@@ -75,7 +75,8 @@ fn admin(document: Option<AdminDocument>) -> AdminRule {
 fn require(place: &Place<'_>, what: &str, help: &str, problems: &mut Problems) {
     if !place.is_written() {
         let message = format!("the key `{}` is missing", place.path);
-        problems.add(Code::MissingKey, String::new(), place.span.clone(), message, help);
+        let start = place.span.start;
+        problems.add(Code::MissingKey, String::new(), start..start, message, help);
     } else if place.is_empty() {
         problems.at(&place.clone().at_key(), Code::Empty, format!("there is no {what}"), help);
     }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use self::deserializer::Decoder;
 use self::fault::Fault;
-use crate::problem::{Code, Problems};
+use crate::problem::Problems;
 use crate::tree::{Node, Place};
 
 /// Decodes a tree, reports every fault and prunes it; `None` if nothing sensible is left.
@@ -24,7 +24,9 @@ where
         match T::deserialize(Decoder(root)) {
             Ok(document) => return Some(document),
             Err(fault) => {
-                report(root, &fault, problems);
+                if !follows_from_another(root, &fault) {
+                    report(root, &fault, problems);
+                }
                 // The root itself cannot be pruned, nor can anything be pruned twice.
                 let node = fault.steps().try_fold(&mut *root, |node, step| node.child_mut(step))?;
                 if fault.is_at_root() || std::mem::replace(&mut node.is_pruned, true) {
@@ -36,13 +38,19 @@ where
     None
 }
 
+/// A key that is missing only because its value was pruned has been reported already.
+fn follows_from_another(root: &Node, fault: &Fault) -> bool {
+    let place = fault.steps().try_fold(Place::root(root), |place, step| place.child(step));
+    place.zip(fault.missing).is_some_and(|(place, key)| place.key(key).is_broken())
+}
+
 fn report(root: &Node, fault: &Fault, problems: &mut Problems) {
     let place = fault.steps().try_fold(Place::root(root), |place, step| place.child(step));
     let Some(place) = place else { return };
     let place = if fault.is_about_key() { place.at_key() } else { place };
-    let message = match fault.code {
-        Code::NotYet => format!("`{}` does not work yet", last_key(&place.path)),
-        _ => fault.message.clone(),
+    let message = match fault.message.as_str() {
+        "" => format!("`{}` does not work yet", last_key(&place.path)),
+        message => message.into(),
     };
     problems.at(&place, fault.code, message, fault.help.as_str());
 }

@@ -5,6 +5,7 @@
 
 mod settings;
 
+use std::collections::HashMap;
 use std::fmt;
 
 use self::settings::{Settings, Subject, settings};
@@ -44,16 +45,17 @@ impl Plan {
             return Changes::default();
         }
         let (old, new) = (settings(old), settings(self));
+        let (before, after) = (old.by_title(), new.by_title());
         let mut lines = Vec::new();
         for subject in &new.0 {
-            match old.find(subject) {
+            match before.get(subject.title.as_str()) {
                 Some(before) => changed(before, subject, &mut lines),
-                None if new.has_new_parent(subject, &old) => {}
+                None if subject.goes_with_parent(&before) => {}
                 None => lines.push(format!("{} added{}", subject.title, subject.details)),
             }
         }
-        let gone = old.0.iter().filter(|subject| new.find(subject).is_none());
-        let gone = gone.filter(|subject| !old.has_new_parent(subject, &new));
+        let gone = old.0.iter().filter(|subject| !after.contains_key(subject.title.as_str()));
+        let gone = gone.filter(|subject| !subject.goes_with_parent(&after));
         lines.extend(gone.map(|subject| format!("{} removed", subject.title)));
         if lines.is_empty() {
             lines.push("the same, in another order".into());
@@ -77,15 +79,18 @@ impl Plan {
     }
 }
 
-impl Settings {
-    fn find(&self, subject: &Subject) -> Option<&Subject> {
-        self.0.iter().find(|other| other.title == subject.title)
-    }
+type ByTitle<'a> = HashMap<&'a str, &'a Subject>;
 
-    /// Whether it belongs to something that `other` does not have, either, and is mentioned with that.
-    fn has_new_parent(&self, subject: &Subject, other: &Settings) -> bool {
-        let parent = subject.parent.as_deref();
-        parent.is_some_and(|parent| !other.0.iter().any(|subject| subject.title == parent))
+impl Settings {
+    fn by_title(&self) -> ByTitle<'_> {
+        self.0.iter().map(|subject| (subject.title.as_str(), subject)).collect()
+    }
+}
+
+impl Subject {
+    /// Whether it belongs to something that the other plan does not have, either, and is told with that.
+    fn goes_with_parent(&self, others: &ByTitle<'_>) -> bool {
+        self.parent.as_deref().is_some_and(|parent| !others.contains_key(parent))
     }
 }
 

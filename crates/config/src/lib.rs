@@ -1,6 +1,6 @@
 //! YAML in; a plan, or the full list of problems, out.
 //!
-//! The way of a file: text -> [`tree`] (with places) -> environment -> [`document`] (serde) -> [`check`] -> [`Plan`].
+//! The way of a file: text -> `tree` (with places) -> `environment` -> `document` (serde) -> `check` -> [`Plan`].
 //! Each step reports what it finds and goes on with the rest, so that one run shows every problem.
 
 mod check;

@@ -92,17 +92,15 @@ pub struct Problems {
     pub(crate) file: String,
     pub(crate) source: String,
     pub(crate) list: Vec<Problem>,
-    /// How many more there were.
-    pub(crate) omitted: usize,
 }
 
-/// Most problems that are kept; a file with more has one reason.
-const MOST_PROBLEMS: usize = 100;
+/// Most problems that are kept: so many have one reason.
+pub(crate) const MOST_PROBLEMS: usize = 100;
 
 impl Problems {
     /// None yet, for this text.
     pub(crate) fn new(file: &str, source: &str) -> Self {
-        Problems { file: file.into(), source: source.into(), list: Vec::new(), omitted: 0 }
+        Problems { file: file.into(), source: source.into(), list: Vec::new() }
     }
 
     /// In the order of the file.
@@ -110,9 +108,9 @@ impl Problems {
         self.list.iter()
     }
 
-    /// How many there are.
+    /// How many there are, up to 100.
     pub fn len(&self) -> usize {
-        self.list.len() + self.omitted
+        self.list.len()
     }
 
     /// Whether nothing is wrong.
@@ -141,7 +139,6 @@ impl Problems {
         help: impl Into<String>,
     ) {
         if self.is_full() {
-            self.omitted += 1;
             return;
         }
         let (line, column) = text::position(&self.source, span.start);

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use crate::problem::{Problem, Problems};
+use crate::problem::{MOST_PROBLEMS, Problem, Problems};
 
 /// Longest line that is shown whole, in bytes; a longer one is cut around the problem.
 const LONGEST_LINE: usize = 400;
@@ -30,10 +30,10 @@ impl Problems {
     }
 
     fn count(&self) -> String {
-        match (self.list.len(), self.omitted) {
-            (1, 0) => "1 problem".into(),
-            (shown, 0) => format!("{shown} problems"),
-            (shown, omitted) => format!("{} problems, the first {shown} shown", shown + omitted),
+        match self.list.len() {
+            1 => "1 problem".into(),
+            MOST_PROBLEMS => format!("{MOST_PROBLEMS} problems, and perhaps more"),
+            count => format!("{count} problems"),
         }
     }
 }
@@ -41,6 +41,7 @@ impl Problems {
 impl Problem {
     fn rendered(&self, renderer: &Renderer, file: &str, source: &str) -> String {
         let message = match self.path.as_str() {
+            "" if self.line == 0 => format!("{file}: {}", self.message),
             "" => self.message.clone(),
             path => format!("{path}: {}", self.message),
         };

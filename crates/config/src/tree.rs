@@ -200,6 +200,11 @@ impl<'a> Place<'a> {
         self.node.is_some_and(|node| !node.is_whole())
     }
 
+    /// Whether something below one of these keys has been reported.
+    pub(crate) fn is_any_broken(&self, keys: &[&str]) -> bool {
+        keys.iter().any(|key| self.key(key).is_broken())
+    }
+
     /// Whether it is a list or a map with nothing in it, or not there at all; what was reported counts as there.
     pub(crate) fn is_empty(&self) -> bool {
         self.node.is_none_or(|node| !node.is_pruned && node.children() == 0)
@@ -246,7 +251,8 @@ impl<'a> Place<'a> {
     }
 }
 
-fn join(path: &str, key: &str) -> String {
+/// The path of a key below `path`.
+pub(crate) fn join(path: &str, key: &str) -> String {
     let key = crate::words::shortened(key);
     if path.is_empty() { key } else { format!("{path}.{key}") }
 }

@@ -27,10 +27,16 @@ pub(crate) fn listed<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     }
 }
 
-/// The known word that was probably meant.
+/// The known word that was probably meant: one that differs by a slip or two, or that begins alike.
 pub(crate) fn meant<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let written = shortened(written).to_lowercase().replace('-', "_");
-    let likeness = |word: &str| strsim::jaro_winkler(&written, &word.to_lowercase().replace('-', "_"));
+    let plain = |word: &str| shortened(word).to_lowercase().replace('-', "_");
+    let written = plain(written);
+    let likeness = |word: &str| {
+        let word = plain(word);
+        let slips = strsim::osa_distance(&written, &word);
+        let is_slip = slips <= 1.max(word.len() / 4) && slips < word.len();
+        strsim::jaro_winkler(&written, &word) + if is_slip { 1.0 } else { 0.0 }
+    };
     let known = known.into_iter().map(|word| (likeness(word), word));
     let best = known.max_by(|one, other| one.0.total_cmp(&other.0));
     best.filter(|(likeness, _)| *likeness >= 0.84).map(|(_, word)| word)
@@ -52,6 +58,8 @@ mod tests {
         assert_eq!(meant("Backends", keys), Some("backends"));
         assert_eq!(meant("timeout", keys), Some("timeouts"));
         assert_eq!(meant("xyz", keys), None);
+        assert_eq!(meant("wbe", ["api", "web"]), Some("web"));
+        assert_eq!(meant("b", ["a"]), None);
     }
 
     #[test]

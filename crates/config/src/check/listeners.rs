@@ -113,7 +113,7 @@ fn check_limits(limits: Option<&ClientLimitsDocument>, place: &Place<'_>, proble
     let Some(limits) = limits else { return };
     let Some(uri) = limits.uri_bytes else { return };
     let head = limits.head_bytes.map_or(defaults.head_bytes as u64, |head| head.0);
-    if uri.0 > head && !place.is_broken() {
+    if uri.0 > head && !place.is_any_broken(&["head_bytes", "uri_bytes"]) {
         let message = "a request target cannot be longer than the head that it is part of";
         problems.at(
             &place.key("uri_bytes"),

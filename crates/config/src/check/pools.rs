@@ -1,6 +1,6 @@
 //! Pools: their rules, their health policies, and backends that are there once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use evenkeel_health::{Eject, Policy, Probe, ProbeKind};
@@ -70,21 +70,19 @@ fn backends(documents: Vec<BackendDocument>, list: &Place<'_>, problems: &mut Pr
         let help = "write at least one, like `backends: [\"127.0.0.1:3000\"]`";
         problems.at(&list.clone().at_key(), Code::Empty, "there is no backend", help);
     }
-    let mut addresses = HashMap::new();
-    let mut names = HashMap::new();
+    let (mut addresses, mut names) = (HashMap::new(), HashSet::new());
     let mut plans = Vec::new();
-    for (index, (document, place)) in documents.into_iter().zip(list.items()).enumerate() {
+    for (document, place) in documents.into_iter().zip(list.items()) {
         let plan = backend(document);
-        if let Some(first) = addresses.insert(plan.address.clone(), index) {
+        let first = addresses.entry(plan.address.clone()).or_insert_with(|| place.path.clone());
+        if *first != place.path {
             let message = format!("{} is in this pool already", quoted(&plan.address.to_string()));
-            let help = format!(
-                "it is backend {first}, counted from 0; to send it more requests, give it a `weight`"
-            );
+            let help = format!("{first} has it; to send it more requests, give it a `weight`");
             let at = if place.key("address").is_written() { place.key("address") } else { place.clone() };
             problems.at(&at, Code::Conflict, message, help);
         }
         let label = plan.name.clone().unwrap_or_else(|| plan.address.to_string().into());
-        if names.insert(label.clone(), index).is_some() && plan.name.is_some() {
+        if !names.insert(label.clone()) && plan.name.is_some() {
             let message = format!("a second backend with the name {}", quoted(&label));
             let help = "names are how metrics and logs tell backends apart";
             problems.at(&place.key("name"), Code::Conflict, message, help);
@@ -169,7 +167,7 @@ fn probe(document: ProbeDocument, place: &Place<'_>, problems: &mut Problems) ->
     let defaults = Probe::default();
     let interval = document.interval.map_or(defaults.interval, |wait| wait.0);
     let timeout = document.timeout.map_or(defaults.timeout.min(interval), |wait| wait.0);
-    if timeout > interval && !place.is_broken() {
+    if timeout > interval && !place.is_any_broken(&["interval", "timeout"]) {
         let help = "make it shorter, or the interval longer: a probe begins when the last one is over";
         problems.at(&place.key("timeout"), Code::BadValue, "longer than `interval`", help);
     }
@@ -183,7 +181,7 @@ fn probe(document: ProbeDocument, place: &Place<'_>, problems: &mut Problems) ->
         }
         (None, true) => ProbeKind::Tcp,
         (None, false) => {
-            if !place.is_broken() {
+            if !place.is_any_broken(&["path", "tcp"]) {
                 let message = "it does not say what to ask";
                 problems.at(
                     &place.clone().at_key(),
@@ -208,7 +206,7 @@ fn eject(document: &EjectDocument, place: &Place<'_>, problems: &mut Problems) -
     let defaults = Eject::default();
     let wait = document.wait.map_or(defaults.wait, |wait| wait.0);
     let longest_wait = document.longest_wait.map_or(defaults.longest_wait.max(wait), |wait| wait.0);
-    if longest_wait < wait && !place.is_broken() {
+    if longest_wait < wait && !place.is_any_broken(&["wait", "longest_wait"]) {
         let message = format!("shorter than `wait`, which is `{}`", crate::document::show_duration(wait));
         problems.at(
             &place.key("longest_wait"),

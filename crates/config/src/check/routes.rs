@@ -42,7 +42,7 @@ pub(super) fn check(
         rules.extend(found.map(|pool| rule(document, host, path, &pool.plan)));
     }
     // A route that is not understood may lead anywhere.
-    if !list.is_broken() {
+    if !list.is_broken() && rules.len() == list.items().len() {
         check_reachable(&rules, pools, problems);
     }
     rules
@@ -94,7 +94,7 @@ fn report_unknown(name: &str, place: &Place<'_>, root: &Place<'_>, problems: &mu
         return;
     }
     let help = format!(
-        "{}the pools are {}",
+        "{}known pools: {}",
         did_you_mean(name, known.iter().copied()),
         listed(known.iter().copied())
     );

@@ -12,8 +12,11 @@ use crate::words::{did_you_mean, listed, quoted};
 #[derive(Debug)]
 pub(crate) struct Fault {
     pub(crate) code: Code,
+    /// Empty for a key that does not work yet: only who knows the key can say it.
     pub(crate) message: String,
     pub(crate) help: String,
+    /// The key that is missing, if one is.
+    pub(super) missing: Option<&'static str>,
     /// Positions among the children, the innermost first.
     steps: Vec<usize>,
 }
@@ -28,7 +31,7 @@ const SEPARATOR: char = '\u{1f}';
 
 impl Fault {
     fn new(code: Code, message: String, help: String) -> Self {
-        Fault { code, message, help, steps: Vec::new() }
+        Fault { code, message, help, missing: None, steps: Vec::new() }
     }
 
     /// The same fault, seen from one level up.
@@ -48,7 +51,8 @@ impl Fault {
 
     /// Whether the key is wrong, or lacks something below it, rather than the value.
     pub(super) fn is_about_key(&self) -> bool {
-        matches!(self.code, Code::UnknownKey | Code::MissingKey | Code::NotYet)
+        let is_key_not_yet = self.code == Code::NotYet && self.message.is_empty();
+        matches!(self.code, Code::UnknownKey | Code::MissingKey) || is_key_not_yet
     }
 }
 
@@ -92,7 +96,8 @@ impl Error for Fault {
     }
 
     fn missing_field(key: &'static str) -> Self {
-        Fault::new(Code::MissingKey, format!("the key `{key}` is missing"), String::new())
+        let fault = Fault::new(Code::MissingKey, format!("the key `{key}` is missing"), String::new());
+        Fault { missing: Some(key), ..fault }
     }
 }
 

@@ -82,7 +82,7 @@ impl<'de, T: Words + Copy> Deserialize<'de> for Word<T> {
                 let valid = format!("valid here: {}", listed(words()));
                 if T::LATER.contains(&text) {
                     return Err(complaint(
-                        Code::BadValue,
+                        Code::NotYet,
                         format!("{} does not work yet", quoted(text)),
                         valid,
                     ));
@@ -231,7 +231,7 @@ impl<'de> Visitor<'de> for NotYetReader {
 
 /// The key is filled in where it is known.
 fn not_yet<E: Error>() -> E {
-    complaint(Code::NotYet, "this key does not work yet", "it is planned; remove it, or write `off`")
+    complaint(Code::NotYet, "", "it is planned; remove it, or write `off`")
 }
 
 impl JsonSchema for NotYet {

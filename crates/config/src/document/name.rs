@@ -155,11 +155,19 @@ impl FromStr for BackendAddress {
     fn from_str(text: &str) -> Result<Self, Refusal> {
         match text.parse() {
             Ok(address) => Ok(BackendAddress(address)),
-            Err(error) => {
-                let message = format!("{} is no address of a backend: {error}", quoted(text));
-                Err(Refusal::new(message, backend_help(text, error)))
-            }
+            Err(error) => Err(Refusal::new(backend_message(text, error), backend_help(text, error))),
         }
+    }
+}
+
+fn backend_message(text: &str, error: AddressError) -> String {
+    let text = quoted(text);
+    match error {
+        AddressError::MissingPort => format!("{text} has no port"),
+        AddressError::BadPort => format!("the port of {text} is not a number from 1 to 65535"),
+        AddressError::BadHost => format!("the host of {text} is neither an IP address nor a host name"),
+        AddressError::BadPath => format!("{text} needs an absolute path of at most 107 bytes"),
+        AddressError::Scheme => format!("{text} begins with a scheme"),
     }
 }
 

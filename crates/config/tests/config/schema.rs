@@ -1,0 +1,73 @@
+//! The schema accepts what loads, refuses what cannot, and describes every key.
+
+use evenkeel_config::schema;
+use serde_json::Value;
+
+use crate::{all_examples, with_listener, with_pool, with_top};
+
+fn is_valid(text: &str) -> Result<(), String> {
+    let document: Value = serde_yaml::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let validator = jsonschema::validator_for(&schema()).expect("the schema is a schema");
+    validator.validate(&document).map_err(|error| format!("{}: {error}", error.instance_path()))
+}
+
+#[test]
+fn every_example_is_valid() {
+    for (path, text) in all_examples() {
+        assert_eq!(is_valid(&text), Ok(()), "{path}");
+    }
+}
+
+#[test]
+fn what_works_is_valid_and_what_does_not_is_not() {
+    for (text, expected) in [
+        (with_top("access_log: off"), true),
+        (with_top("access_log: false"), true),
+        (with_top("admin: { address: off }"), true),
+        (with_top("workers: 256"), true),
+        (with_top("workers: 257"), false),
+        (with_top("workers: many"), false),
+        (with_top("drain_timeout: 1m30s"), true),
+        (with_top("drain_timeout: 30"), false),
+        (with_top("unknown: 1"), false),
+        (with_top("dns: off"), true),
+        (with_top("dns: { servers: [] }"), false),
+        (with_listener("limits: { head_bytes: 64KiB, body_bytes: 0, age: off }"), true),
+        (with_listener("limits: { head_bytes: 64k }"), false),
+        (with_listener("limits: { fields: 0 }"), false),
+        (with_listener("tls: {}"), false),
+        (with_listener("tls: off"), true),
+        (with_listener("underscores: pass"), false),
+        (with_listener("protocols: [h2]"), false),
+        (with_pool("retry: off"), true),
+        (with_pool("retry: { attempts: 11 }"), false),
+        (with_pool("retry: { statuses: [404] }"), false),
+        (with_pool("balance: fastest"), false),
+        (with_pool("health: { probe: { tcp: true }, eject: off }"), true),
+        (with_pool("stall: { floor: 1s }"), false),
+        ("pools: []".into(), false),
+        ("listeners: [{}]".into(), false),
+    ] {
+        assert_eq!(is_valid(&text).is_ok(), expected, "{text}");
+        let loads = crate::parse(&text);
+        assert_eq!(loads.is_ok(), expected, "{text}: {loads:?}");
+    }
+}
+
+#[test]
+fn every_key_has_a_description() {
+    fn walk(value: &Value, at: &str) {
+        if let Some(keys) = value.get("properties").and_then(Value::as_object) {
+            for (key, schema) in keys {
+                let description = schema.get("description").and_then(Value::as_str).unwrap_or_default();
+                assert!(description.len() > 5, "{at}.{key} has no description: {schema}");
+            }
+        }
+        match value {
+            Value::Object(map) => map.iter().for_each(|(key, value)| walk(value, &format!("{at}.{key}"))),
+            Value::Array(items) => items.iter().for_each(|value| walk(value, at)),
+            _ => {}
+        }
+    }
+    walk(&schema(), "");
+}
