@@ -52,7 +52,7 @@ impl Scene {
     /// When the bad backend entered a phase for the last time, by the program's own event.
     fn entered(&self, phase: &str) -> f64 {
         let bad = self.bad();
-        let is_it = |event: &Value| event["backend"] == bad.as_str() && event["phase"] == phase;
+        let is_it = |event: &Value| event["backend"] == bad.as_str() && event["to"] == phase;
         let entered = || self.evenkeel.events().into_iter().rfind(is_it);
         times::of(&wait::until(PATIENCE, &format!("an event: {phase}"), entered))
     }
