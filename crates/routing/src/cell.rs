@@ -26,6 +26,7 @@ struct Failures {
     mark: u64,
     last: Option<Strike>,
     trials: Vec<Result<(), Strike>>,
+    trial_abandoned: bool,
 }
 
 /// What control read last, kept beside its [`Backend`](crate::Backend).
@@ -52,6 +53,8 @@ impl Cell {
                 let successes = self.successes.read();
                 self.note(|failures| failures.strike(Strike { cause, at: now }, role, successes))
             }
+            // It spent the token, but says nothing: another has to try.
+            (Outcome::Failed(_), Role::Trial) => self.note(|failures| failures.trial_abandoned = true),
             (Outcome::Failed(_) | Outcome::Abandoned, _) => false,
         }
     }
@@ -113,6 +116,7 @@ impl Readings {
                 report.last = if newest { Some(strike) } else { report.last };
             }
             report.trials.append(&mut failures.trials);
+            report.trial_abandoned |= std::mem::take(&mut failures.trial_abandoned);
         }
         report.streak_is_new = !moved.is_empty();
         self.in_a_row = match moved[..] {
@@ -122,5 +126,111 @@ impl Readings {
         };
         report.in_a_row = self.in_a_row;
         report
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::thread;
+
+    use evenkeel_model::Cause;
+
+    use super::*;
+    use crate::Backend;
+    use crate::examples::backend;
+
+    const REFUSED: Outcome = Outcome::Failed(Cause::ConnectRefused);
+
+    fn record(backend: &Arc<Backend>, core: usize, role: Role, outcome: Outcome) {
+        backend.record(core, backend.term(), role, outcome, Instant::now());
+    }
+
+    /// The streak after each reading; a reading is marked by a bar.
+    fn streaks(story: &str) -> Vec<u32> {
+        let backend = backend("a", 2);
+        let mut readings = Readings::default();
+        let mut streaks = Vec::new();
+        for word in story.split_whitespace() {
+            match word {
+                "|" => streaks.push(backend.read(&mut readings).in_a_row),
+                word => {
+                    let core = usize::from(word.starts_with('1'));
+                    let outcome = if word.ends_with('+') { Outcome::Success } else { REFUSED };
+                    record(&backend, core, Role::Turn, outcome);
+                }
+            }
+        }
+        streaks
+    }
+
+    #[test]
+    fn strikes_stand_in_a_row_until_a_success() {
+        for (story, expected) in [
+            ("0- 0- | 0- |", vec![2, 3]),
+            ("0- 0- | 0+ |", vec![2, 0]),
+            ("0- 0+ 0- |", vec![1]),
+            ("0- 0- 0+ |", vec![0]),
+            ("0- 1- | 1- |", vec![2, 3]),
+            // Which came first is not known, so the success is taken to have come in between.
+            ("0- | 0- 1+ | 0- |", vec![1, 0, 1]),
+            ("0+ 1+ 0- 1- | 0- 1- |", vec![0, 2]),
+        ] {
+            assert_eq!(streaks(story), expected, "{story}");
+        }
+    }
+
+    #[test]
+    fn what_says_nothing_is_not_reported() {
+        let backend = backend("a", 1);
+        record(&backend, 0, Role::Turn, Outcome::Abandoned);
+        record(&backend, 0, Role::Turn, Outcome::Failed(Cause::StaleReuse));
+        assert_eq!(backend.read(&mut Readings::default()), Report::default());
+    }
+
+    #[test]
+    fn an_outcome_of_an_earlier_term_is_not_reported() {
+        let backend = backend("a", 1);
+        let term = backend.term();
+        backend.begin_term();
+        backend.record(0, term, Role::Turn, REFUSED, Instant::now());
+        assert_eq!(backend.read(&mut Readings::default()), Report::default());
+    }
+
+    #[test]
+    fn trials_are_told_apart_and_one_that_proves_nothing_is_known() {
+        let backend = backend("a", 1);
+        record(&backend, 0, Role::Trial, Outcome::Success);
+        record(&backend, 0, Role::LastResort, REFUSED);
+        record(&backend, 0, Role::Trial, Outcome::Failed(Cause::LocalResource));
+        let report = backend.read(&mut Readings::default());
+        assert_eq!(report.trials.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false]);
+        assert!(report.trial_abandoned);
+    }
+
+    #[test]
+    fn nothing_is_lost_between_cores_and_control() {
+        let backend = backend("a", 2);
+        let (mut successes, mut failures) = (0, 0);
+        let mut readings = Readings::default();
+        thread::scope(|scope| {
+            let cores = [0, 1].map(|core| {
+                let backend = &backend;
+                scope.spawn(move || {
+                    for _ in 0..20_000 {
+                        record(backend, core, Role::Turn, Outcome::Success);
+                        record(backend, core, Role::Turn, REFUSED);
+                    }
+                })
+            });
+            let mut is_over = false;
+            while !is_over {
+                is_over = cores.iter().all(|core| core.is_finished());
+                let report = backend.read(&mut readings);
+                successes += report.successes;
+                failures += report.failures;
+            }
+        });
+        assert_eq!((successes, failures), (40_000, 40_000));
     }
 }

@@ -5,6 +5,8 @@
 mod backend;
 mod cell;
 mod cursor;
+#[cfg(test)]
+mod examples;
 mod order;
 mod pick;
 mod pool;

@@ -71,3 +71,48 @@ pub(crate) fn on_trial(members: &[Member]) -> Box<[u16]> {
     let is_on_trial = |(_, member): &(usize, &Member)| member.status.phase == Phase::Trial;
     members.iter().enumerate().filter(is_on_trial).map(|(index, _)| index as u16).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::examples::members;
+
+    fn order_of(weights: &[u16]) -> Vec<u16> {
+        let of: Vec<_> = weights.iter().map(|weight| (Phase::Serving, *weight)).collect();
+        smooth(&members(&of), |_| true).into()
+    }
+
+    #[test]
+    fn turns_are_spread_as_evenly_as_can_be() {
+        assert_eq!(order_of(&[5, 1, 1]), [0, 0, 1, 0, 2, 0, 0]);
+        assert_eq!(order_of(&[7, 7]), [0, 1]);
+        assert_eq!(order_of(&[]), []);
+    }
+
+    #[test]
+    fn a_ramp_takes_its_part_of_the_weight() {
+        let mut members = members(&[(Phase::Serving, 1), (Phase::Serving, 1)]);
+        members[1].status.ramp = 0.1;
+        let order = smooth(&members, |_| true);
+        assert_eq!(order.len(), 11);
+        assert_eq!(order.iter().filter(|member| **member == 1).count(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_weights_everybody_has_a_place_and_the_order_is_short(
+            weights in prop::collection::vec(1u16..=1000, 1..200),
+        ) {
+            let order = order_of(&weights);
+            prop_assert!(order.len() as u64 <= MOST_PLACES + weights.len() as u64);
+            let total: f64 = weights.iter().map(|weight| f64::from(*weight)).sum();
+            for (member, weight) in weights.iter().enumerate() {
+                let places = order.iter().filter(|place| usize::from(**place) == member).count();
+                let share = f64::from(*weight) / total * order.len() as f64;
+                prop_assert!(places >= 1 && (places as f64 - share).abs() <= 1.0 + share * 0.06);
+            }
+        }
+    }
+}

@@ -34,11 +34,11 @@ pub struct Pick {
 
 impl Pool {
     /// Chooses a member that has not failed this request yet. A request whose failure could be hidden first
-    /// serves as a trial, if one is due and another member stands by.
+    /// serves as a trial, if one is due and another member stands by; where a connection stood already, any request
+    /// does.
     pub fn pick(&self, cursor: &mut Cursor, ask: &Ask<'_>) -> Option<Pick> {
         let tried = |member: u16| ask.tried.contains(&member);
         if !self.on_trial.is_empty()
-            && !self.admitted.is_empty()
             && let Some(pick) = self.trial(ask)
         {
             return Some(pick);
@@ -100,5 +100,139 @@ impl Pool {
             (backend.in_flight() as u64 + 1) * 1000 / u64::from((*weight).max(1))
         };
         Some(if load(other) < load(one) { other } else { one })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use evenkeel_model::Phase;
+    use evenkeel_model::Phase::{Ejected, Serving, Trial};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::WhenAllEjected::{self, FailClosed, FailOpen, LastResort};
+    use crate::examples::{members, pool};
+
+    fn ask(tried: &[u16], hideable: bool) -> Ask<'_> {
+        Ask { tried, hideable, now: Instant::now() }
+    }
+
+    fn turns(phases: &[Phase], when_all_ejected: WhenAllEjected) -> Pool {
+        let of: Vec<_> = phases.iter().map(|phase| (*phase, 1)).collect();
+        pool(Balance::RoundRobin, when_all_ejected, members(&of))
+    }
+
+    fn picked(pool: &Pool, ask: &Ask<'_>) -> Option<(usize, Role)> {
+        pool.pick(&mut Cursor::new(1), ask).map(|pick| (pick.member, pick.role))
+    }
+
+    #[test]
+    fn a_due_trial_comes_before_a_turn_if_its_failure_can_be_hidden() {
+        let pool = turns(&[Serving, Trial], LastResort);
+        pool.members[1].backend.arm_trial(false);
+        assert_eq!(picked(&pool, &ask(&[], false)), Some((0, Role::Turn)));
+        assert_eq!(picked(&pool, &ask(&[0], true)), None, "nobody could hide its failure");
+        assert_eq!(picked(&pool, &ask(&[], true)), Some((1, Role::Trial)));
+    }
+
+    #[test]
+    fn one_trial_at_a_time() {
+        let pool = turns(&[Serving, Trial], LastResort);
+        pool.members[1].backend.arm_trial(false);
+        let _on_trial = pool.pick(&mut Cursor::new(1), &ask(&[], true));
+        assert_eq!(picked(&pool, &ask(&[], true)), Some((0, Role::Turn)));
+    }
+
+    #[test]
+    fn where_a_connection_stood_any_request_is_a_trial_even_with_nobody_in_service() {
+        for when_all_ejected in [LastResort, FailClosed] {
+            let pool = turns(&[Ejected, Trial], when_all_ejected);
+            pool.members[1].backend.arm_trial(true);
+            assert_eq!(picked(&pool, &ask(&[], false)), Some((1, Role::Trial)));
+        }
+    }
+
+    #[test]
+    fn with_nobody_in_service_the_rule_decides() {
+        let nobody = |rule| turns(&[Ejected, Ejected], rule);
+        assert_eq!(picked(&nobody(LastResort), &ask(&[], true)), Some((0, Role::LastResort)));
+        assert_eq!(picked(&nobody(LastResort), &ask(&[0], true)), Some((1, Role::LastResort)));
+        assert_eq!(picked(&nobody(LastResort), &ask(&[0, 1], true)), None);
+        assert_eq!(picked(&nobody(FailClosed), &ask(&[], true)), None);
+        assert!(matches!(picked(&nobody(FailOpen), &ask(&[], true)), Some((_, Role::Turn))));
+    }
+
+    #[test]
+    fn the_less_busy_of_two_is_chosen() {
+        let pool = pool(Balance::LeastRequests, LastResort, members(&[(Serving, 1), (Serving, 1)]));
+        let mut cursor = Cursor::new(7);
+        let _busy = pool.pick(&mut cursor, &ask(&[1], false)).unwrap();
+        for _ in 0..50 {
+            assert_eq!(pool.pick(&mut cursor, &ask(&[], false)).unwrap().member, 1);
+        }
+    }
+
+    fn balances() -> impl Strategy<Value = Balance> {
+        prop_oneof![Just(Balance::RoundRobin), Just(Balance::LeastRequests), Just(Balance::Random)]
+    }
+
+    fn phases() -> impl Strategy<Value = Phase> {
+        prop_oneof![Just(Phase::Unproven), Just(Serving), Just(Ejected), Just(Trial)]
+    }
+
+    proptest! {
+        /// Nobody is asked twice, nobody who could answer is left out, and every place in flight is given back.
+        #[test]
+        fn a_request_that_fails_everywhere_walks_the_pool_once(
+            balance in balances(),
+            of in prop::collection::vec((phases(), 1u16..20), 1..8),
+            seed: u64,
+            hideable: bool,
+        ) {
+            let pool = pool(balance, LastResort, members(&of));
+            let mut cursor = Cursor::new(seed);
+            let (mut tried, mut picks) = (Vec::new(), Vec::new());
+            while let Some(pick) = pool.pick(&mut cursor, &ask(&tried, hideable)) {
+                let member = pick.member as u16;
+                prop_assert!(!tried.contains(&member));
+                prop_assert_eq!(pick.in_flight.backend().in_flight(), 1);
+                tried.push(member);
+                picks.push(pick);
+            }
+            let in_service = of.iter().filter(|(phase, _)| phase.is_admitted()).count();
+            prop_assert_eq!(tried.len(), if in_service > 0 { in_service } else { of.len() });
+            drop(picks);
+            prop_assert!(pool.members.iter().all(|member| member.backend.in_flight() == 0));
+        }
+
+        /// A round robin serves each member in proportion, to the request.
+        #[test]
+        fn a_round_gives_each_member_its_share(weights in prop::collection::vec(1u16..30, 1..8), seed: u64) {
+            let of: Vec<_> = weights.iter().map(|weight| (Serving, *weight)).collect();
+            let pool = pool(Balance::RoundRobin, LastResort, members(&of));
+            let mut cursor = Cursor::new(seed);
+            let total: u16 = weights.iter().sum();
+            let mut counts = vec![0; weights.len()];
+            for _ in 0..total {
+                counts[pool.pick(&mut cursor, &ask(&[], false)).unwrap().member] += 1;
+            }
+            prop_assert_eq!(counts, weights);
+        }
+    }
+
+    #[test]
+    fn the_longest_out_is_the_first_resort_and_what_probes_ejected_the_last() {
+        use evenkeel_model::{Cause, Evidence};
+        let mut members = members(&[(Ejected, 1), (Ejected, 1), (Ejected, 1)]);
+        let now = Instant::now();
+        members[0].status.evidence = Evidence::Probes { count: 3, cause: Cause::ConnectRefused };
+        members[0].status.since = now;
+        members[1].status.since = now + Duration::from_secs(2);
+        members[2].status.since = now + Duration::from_secs(1);
+        let pool = pool(Balance::RoundRobin, LastResort, members);
+        let order = [&[][..], &[2], &[1, 2]].map(|tried| picked(&pool, &ask(tried, true)).unwrap().0);
+        assert_eq!(order, [2, 1, 0]);
     }
 }

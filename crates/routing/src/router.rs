@@ -142,3 +142,90 @@ fn without_port(host: &[u8]) -> &[u8] {
     };
     name.strip_suffix(b".").unwrap_or(name)
 }
+
+#[cfg(test)]
+mod tests {
+    use evenkeel_model::{PerCore, PoolName};
+
+    use super::*;
+
+    fn route(host: &str, path: &str) -> Arc<Route> {
+        let host = match host.strip_prefix("*.") {
+            _ if host == "*" => HostMatch::Any,
+            Some(suffix) => HostMatch::Wildcard(suffix.into()),
+            None => HostMatch::Exact(host.into()),
+        };
+        let path = match path {
+            "*" => PathMatch::Any,
+            path if path.ends_with('/') => PathMatch::Prefix(path.into()),
+            path => PathMatch::Exact(path.into()),
+        };
+        let pool = PoolName::new("web");
+        let rule = Rule { host, path, pool, timeouts: Default::default(), retry: Default::default() };
+        let counters = Arc::new(PerCore::new(1));
+        Arc::new(Route { label: rule.label().into(), rule, pool: 0, counters })
+    }
+
+    fn found(router: &Router, host: &str, path: &str) -> Option<String> {
+        router.find(host.as_bytes(), path.as_bytes()).map(|route| route.label.to_string())
+    }
+
+    #[test]
+    fn the_most_specific_route_wins_whatever_the_order() {
+        let mut routes: Vec<_> = [
+            ("*", "*"),
+            ("*", "/static/"),
+            ("*.example.com", "*"),
+            ("*.api.example.com", "/v1/"),
+            ("www.example.com", "/"),
+            ("www.example.com", "/v1/"),
+            ("www.example.com", "/v1/users/"),
+            ("www.example.com", "/v1/users"),
+            ("only.example.com", "/here"),
+        ]
+        .iter()
+        .map(|(host, path)| route(host, path))
+        .collect();
+        for _ in 0..2 {
+            let router = Router::new(routes.clone());
+            for (host, path, label) in [
+                ("www.example.com", "/v1/users", "www.example.com/v1/users"),
+                ("www.example.com", "/v1/users/", "www.example.com/v1/users/"),
+                ("www.example.com", "/v1/users/7", "www.example.com/v1/users/"),
+                ("www.example.com", "/v1/usersX", "www.example.com/v1/"),
+                ("www.example.com", "/v1", "www.example.com/v1/"),
+                ("www.example.com", "/v10", "www.example.com/"),
+                ("WWW.Example.COM:8080", "/v1/", "www.example.com/v1/"),
+                ("www.example.com.", "/", "www.example.com/"),
+                ("a.b.example.com", "/v1/", "*.example.com"),
+                ("a.api.example.com", "/v1/x", "*.api.example.com/v1/"),
+                ("a.api.example.com", "/v2", "*.example.com"),
+                ("only.example.com", "/here", "only.example.com/here"),
+                ("only.example.com", "/there", "*.example.com"),
+                ("example.com", "/", "*"),
+                ("example.com", "/static/x.css", "*/static/"),
+                ("[::1]:80", "/", "*"),
+                ("", "*", "*"),
+            ] {
+                assert_eq!(found(&router, host, path).as_deref(), Some(label), "{host} {path}");
+            }
+            routes.reverse();
+        }
+    }
+
+    #[test]
+    fn a_host_that_is_too_long_to_match_takes_any_route() {
+        let router = Router::new(vec![route("a.example.com", "*"), route("*", "*")]);
+        assert_eq!(found(&router, &"a".repeat(300), "/").as_deref(), Some("*"));
+    }
+
+    #[test]
+    fn where_nothing_matches_there_is_no_route() {
+        let router = Router::new(vec![route("a.example.com", "/v1/"), route("*.example.org", "*")]);
+        for (host, path) in
+            [("a.example.com", "/"), ("example.org", "/"), ("aexample.org", "/"), ("b", "/v1/")]
+        {
+            assert_eq!(found(&router, host, path), None, "{host} {path}");
+        }
+    }
+}
