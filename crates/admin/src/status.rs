@@ -119,7 +119,7 @@ impl Status {
             ready: not_ready.is_none(),
             not_ready: not_ready.map(|why| why.to_string()),
             draining,
-            generation: snapshot.generation,
+            generation: handles.reload.last().generation,
             epoch: snapshot.epoch,
             last_reload: handles.reload.last().into(),
             listeners: listeners(handles, &snapshot),

@@ -292,6 +292,7 @@ impl Answer {
 fn handles(snapshot: Snapshot) -> Handles {
     let view = Arc::new(ArcSwap::from_pointee(snapshot));
     let reload = ReloadState::new();
+    reload.accepted(3);
     let access_log = AccessLog::start(None).unwrap();
     let registry = Arc::new(Registry::new(view.clone(), reload.clone(), access_log));
     Handles {

@@ -67,38 +67,34 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// The type of an unquoted scalar.
+    /// The type of an unquoted scalar, as serde_yaml resolves it.
     pub(crate) fn of(text: &str) -> Kind {
-        match text {
-            "" | "~" | "null" | "Null" | "NULL" => Kind::Null,
-            "true" | "True" | "TRUE" => Kind::Bool(true),
-            "false" | "False" | "FALSE" => Kind::Bool(false),
-            _ => number(text),
+        if !could_be_typed(text) {
+            return Kind::Text;
+        }
+        match serde_yaml::from_str(text) {
+            Ok(serde_yaml::Value::Null) => Kind::Null,
+            Ok(serde_yaml::Value::Bool(value)) => Kind::Bool(value),
+            Ok(serde_yaml::Value::Number(value)) => number(&value),
+            Ok(_) | Err(_) => Kind::Text,
         }
     }
 }
 
-fn number(text: &str) -> Kind {
-    let digits = text.strip_prefix('+').unwrap_or(text);
-    let radix = |prefix, radix| {
-        let digits = text.strip_prefix(prefix)?;
-        let is_plain = digits.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        u64::from_str_radix(digits, radix).ok().filter(|_| is_plain)
-    };
-    if let Some(value) = radix("0x", 16).or_else(|| radix("0o", 8)) {
-        return Kind::Whole(value);
+/// Whether `text` has the letters of a number, a boolean or a null. A value from the environment may hold anything,
+/// a comment or a whole document included, and has to stay one scalar.
+fn could_be_typed(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"+-._".contains(&byte);
+    let has_core = |text: &str| text.bytes().any(|byte| byte.is_ascii_alphanumeric());
+    matches!(text, "" | "~") || (text.bytes().all(is_part) && has_core(text))
+}
+
+fn number(value: &serde_yaml::Number) -> Kind {
+    match (value.as_u64(), value.as_i64(), value.as_f64()) {
+        (Some(whole), _, _) => Kind::Whole(whole),
+        (None, Some(negative), _) => Kind::Negative(negative),
+        (None, None, float) => float.map_or(Kind::Text, Kind::Float),
     }
-    if !digits.starts_with(|first: char| first.is_ascii_digit() || first == '-' || first == '.') {
-        return Kind::Text;
-    }
-    if let Ok(value) = digits.parse() {
-        return Kind::Whole(value);
-    }
-    if let Ok(value) = digits.parse() {
-        return Kind::Negative(value);
-    }
-    let has_digit = digits.bytes().any(|byte| byte.is_ascii_digit());
-    digits.parse().ok().filter(|_| has_digit).map_or(Kind::Text, Kind::Float)
 }
 
 impl Node {

@@ -65,7 +65,7 @@ fn process(snapshot: &Snapshot, reload: &ReloadState, access_log: &AccessLog) ->
     let one = |name, value| family(name, std::iter::once(number(&[], value)));
     let version = number(&[env!("CARGO_PKG_VERSION")], 1.0);
     vec![
-        one(&names::CONFIG_GENERATION, snapshot.generation as f64),
+        one(&names::CONFIG_GENERATION, last.generation as f64),
         one(&names::CONFIG_EPOCH, snapshot.epoch as f64),
         one(&names::CONFIG_SUCCESSFUL, f64::from(u8::from(last.successful))),
         one(&names::CONFIG_AT, at.as_secs_f64()),

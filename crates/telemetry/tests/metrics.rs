@@ -157,6 +157,7 @@ impl Node {
     fn start() -> Node {
         let view: View = Arc::new(ArcSwap::from_pointee(snapshot()));
         let reload = ReloadState::new();
+        reload.accepted(3);
         let access_log = AccessLog::start(None).unwrap();
         let registry = Registry::new(view.clone(), reload.clone(), access_log);
         Node { view, reload, registry }

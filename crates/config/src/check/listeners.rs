@@ -81,12 +81,12 @@ fn check_address(
 }
 
 /// Whether the kernel would refuse the second of the two: the same port, and an address in common. `[::]` takes
-/// IPv4, too. Port 0 is another port each time.
+/// IPv6 only, so that it stands beside `0.0.0.0`. Port 0 is another port each time.
 pub(crate) fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
     let covers = |wide: SocketAddr, narrow: SocketAddr| match (wide.ip(), narrow.ip()) {
-        (IpAddr::V6(ip), _) => ip.is_unspecified(),
+        (IpAddr::V6(ip), IpAddr::V6(_)) => ip.is_unspecified(),
         (IpAddr::V4(ip), IpAddr::V4(_)) => ip.is_unspecified(),
-        (IpAddr::V4(_), IpAddr::V6(_)) => false,
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
     };
     one.port() == other.port()
         && one.port() != 0
@@ -178,8 +178,9 @@ mod tests {
             ("127.0.0.1:80", "127.0.0.2:80", false),
             ("127.0.0.1:80", "127.0.0.1:81", false),
             ("127.0.0.1:0", "127.0.0.1:0", false),
-            ("[::]:80", "0.0.0.0:80", true),
-            ("[::]:80", "127.0.0.1:80", true),
+            ("[::]:80", "[::1]:80", true),
+            ("[::]:80", "0.0.0.0:80", false),
+            ("[::]:80", "127.0.0.1:80", false),
             ("0.0.0.0:80", "[::1]:80", false),
         ] {
             let (one, other) = (one.parse().unwrap(), other.parse().unwrap());

@@ -82,7 +82,9 @@ fn backends(documents: Vec<BackendDocument>, list: &Place<'_>, problems: &mut Pr
             problems.at(&at, Code::Conflict, message, help);
         }
         let label = plan.name.clone().unwrap_or_else(|| plan.address.to_string().into());
-        if !names.insert(label.clone()) && plan.name.is_some() {
+        let is_address_again =
+            plan.name.is_none() && plans.iter().any(|other: &BackendPlan| other.address == plan.address);
+        if !names.insert(label.clone()) && !is_address_again {
             let message = format!("a second backend with the name {}", quoted(&label));
             let help = "names are how metrics and logs tell backends apart";
             problems.at(&place.key("name"), Code::Conflict, message, help);
