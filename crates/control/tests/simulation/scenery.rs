@@ -1,0 +1,101 @@
+//! Plans at random, and how backends behave in truth.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use evenkeel_config::{BackendPlan, Plan, PoolPlan};
+use evenkeel_health::{Eject, Policy, Probe};
+use evenkeel_model::{Address, Cause, PoolName};
+use evenkeel_routing::{Balance, PoolRule, WhenAllEjected};
+
+use crate::chance::Chance;
+
+/// How a backend answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Truth {
+    Well,
+    Refusing,
+    /// Connects, and never answers.
+    Hanging,
+    /// Answers 502, to probes too.
+    Failing,
+}
+
+impl Truth {
+    pub(crate) const BAD: [Truth; 3] = [Truth::Refusing, Truth::Hanging, Truth::Failing];
+
+    /// The result of a request, and how long it takes.
+    pub(crate) fn answer(self) -> (Result<(), Cause>, Duration) {
+        match self {
+            Truth::Well => (Ok(()), Duration::from_millis(20)),
+            Truth::Refusing => (Err(Cause::ConnectRefused), Duration::from_millis(1)),
+            Truth::Hanging => (Err(Cause::HeadTimeout), Duration::from_millis(1000)),
+            Truth::Failing => (Err(Cause::UpstreamStatus), Duration::from_millis(5)),
+        }
+    }
+
+    pub(crate) fn connects(self) -> Result<(), Cause> {
+        if self == Truth::Refusing { Err(Cause::ConnectRefused) } else { Ok(()) }
+    }
+}
+
+/// Hosts that a plan may hold; the first two have to be resolved.
+const HOSTS: [&str; 6] =
+    ["one.test:80", "two.test:80", "10.0.0.3:80", "10.0.0.4:80", "10.0.0.5:80", "unix:/run/six.sock"];
+
+pub(crate) fn addresses() -> Vec<Address> {
+    HOSTS.iter().map(|host| host.parse().unwrap()).collect()
+}
+
+/// One or two pools over some of the addresses.
+pub(crate) fn plan(chance: &mut Chance) -> Arc<Plan> {
+    static BASE: OnceLock<Plan> = OnceLock::new();
+    let base = BASE.get_or_init(|| Plan::from_flags("127.0.0.1:8080", &["127.0.0.1:1".into()]).unwrap());
+    let mut plan = base.clone();
+    plan.pools = (0..chance.among(1..3)).map(|index| pool(index, chance)).collect();
+    for route in &mut plan.routes {
+        route.pool = plan.pools[0].name.clone();
+    }
+    Arc::new(plan)
+}
+
+fn pool(index: u64, chance: &mut Chance) -> PoolPlan {
+    let mut backends: Vec<_> = addresses().into_iter().filter(|_| chance.percent(60)).collect();
+    if backends.is_empty() {
+        backends.push(HOSTS[2].parse().unwrap());
+    }
+    let balances = [Balance::RoundRobin, Balance::LeastRequests, Balance::Random];
+    let last_words = [WhenAllEjected::LastResort, WhenAllEjected::FailOpen, WhenAllEjected::FailClosed];
+    PoolPlan {
+        name: PoolName::new(["web", "api"][index as usize]),
+        rule: PoolRule {
+            balance: *chance.one(&balances),
+            when_all_ejected: *chance.one(&last_words),
+            ..PoolRule::default()
+        },
+        health: policy(chance),
+        backends: backends.into_iter().map(|address| backend(address, chance)).collect(),
+    }
+}
+
+fn backend(address: Address, chance: &mut Chance) -> BackendPlan {
+    let name = chance.percent(10).then(|| format!("{address}, renamed").into());
+    BackendPlan { name, address, weight: chance.among(1..5) as u16 }
+}
+
+fn policy(chance: &mut Chance) -> Policy {
+    let probe = chance.percent(50).then(|| Probe {
+        interval: chance.millis(500..2000),
+        timeout: Duration::from_millis(400),
+        fall: chance.among(1..4) as u32,
+        rise: chance.among(1..4) as u32,
+        ..Probe::default()
+    });
+    let eject = chance.percent(85).then(|| Eject {
+        consecutive: chance.among(1..5) as u32,
+        wait: chance.millis(500..3000),
+        longest_wait: Duration::from_secs(8),
+        trial: chance.among(1..4) as u32,
+    });
+    Policy { probe, eject, slow_start: chance.millis(0..3000) }
+}
