@@ -77,6 +77,7 @@ pub(crate) async fn attempts(
             }
         };
         journey.tried.push(index as u16);
+        journey.history.has_repeated |= failure.cause == Cause::UpstreamStatus;
         request.read_clock();
         next = match (journey.pick(request), exchange) {
             (Some(next), _) => next,
@@ -85,7 +86,6 @@ pub(crate) async fn attempts(
             (None, None) => return Err(failure),
         };
         if failure.cause == Cause::UpstreamStatus {
-            journey.history.has_repeated = true;
             let class = StatusClass::of(request.heads().response.status).index();
             if let Some(attempt) = &mut request.attempt {
                 attempt.counters().responses[class].add(1);

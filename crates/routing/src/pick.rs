@@ -38,7 +38,9 @@ impl Pool {
     /// does.
     pub fn pick(&self, cursor: &mut Cursor, ask: &Ask<'_>) -> Option<Pick> {
         let tried = |member: u16| ask.tried.contains(&member);
+        // A retry has used up what would hide another failure.
         if !self.on_trial.is_empty()
+            && (ask.tried.is_empty() || self.admitted.is_empty())
             && let Some(pick) = self.trial(ask)
         {
             return Some(pick);

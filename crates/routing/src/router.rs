@@ -42,6 +42,8 @@ struct Paths {
     exact: Map<Arc<Route>>,
     /// Without the slash at the end.
     prefix: Map<Arc<Route>>,
+    /// Length of the longest prefix, in bytes: no longer part of a path is looked at.
+    longest: usize,
     any: Option<Arc<Route>>,
 }
 
@@ -102,6 +104,7 @@ impl Paths {
             PathMatch::Prefix(prefix) => {
                 let prefix = prefix.as_bytes();
                 let key = prefix.strip_suffix(b"/").unwrap_or(prefix);
+                self.longest = self.longest.max(key.len());
                 self.prefix.entry(key.into()).or_insert_with(|| route.clone());
             }
             PathMatch::Exact(path) => {
@@ -123,7 +126,10 @@ impl Paths {
         if self.prefix.is_empty() {
             return None;
         }
-        let mut front = path;
+        let mut front = match path.get(..=self.longest) {
+            Some(cut) if path.len() > self.longest => &cut[..cut.iter().rposition(|byte| *byte == b'/')?],
+            Some(_) | None => path,
+        };
         loop {
             if let Some(route) = self.prefix.get(front) {
                 return Some(route);
