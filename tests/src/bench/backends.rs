@@ -9,7 +9,7 @@ use tempfile::TempDir;
 /// Two addresses of one nginx with files of 1 and 100 KiB.
 pub(crate) struct Backends {
     pub(crate) addresses: [SocketAddr; 2],
-    _process: Process,
+    process: Process,
     _folder: TempDir,
 }
 
@@ -43,7 +43,12 @@ impl Backends {
         write_configuration(files, 1, &text);
         let process = launch(files);
         wait_until_it_answers(addresses[0]);
-        Backends { addresses, _process: process, _folder: folder }
+        Backends { addresses, process, _folder: folder }
+    }
+
+    /// Their processes.
+    pub(crate) fn family(&self) -> Vec<u32> {
+        self.process.family()
     }
 
     /// The configuration, for the report.

@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &Arguments, base: &Path) {
             // Every other pair the other way round: A B, B A, A B ...
             for turn in 0..2 {
                 let who = (turn + pair) % 2;
-                cpu[who].push(measure(&running[who], &case).cpu);
+                cpu[who].push(measure(&running[who], &backends, &case).cpu);
             }
         }
         let [base, new] = &cpu;

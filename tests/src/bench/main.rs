@@ -14,6 +14,7 @@ mod cores;
 mod generator;
 mod idle;
 mod peers;
+mod quiet;
 mod report;
 mod statistics;
 

@@ -62,6 +62,12 @@ impl Report {
         for (is_logging, title) in [(false, "Without access logs"), (true, "With access logs")] {
             let _ = writeln!(text, "## {title}\n\n{}", self.traffic(is_logging));
         }
+        let others = self.measured.iter().map(|one| one.3.others);
+        let _ = writeln!(
+            text,
+            "During a measurement, other processes used at most {:.0} % of the cores.\n",
+            others.fold(0.0, f64::max) * 100.0
+        );
         let connections = idle::connections(arguments.is_quick);
         let _ = writeln!(
             text,
