@@ -31,7 +31,10 @@ pub struct Control {
     parts: Option<Parts>,
     /// Pools whose members changed since the last publication.
     changed: BTreeSet<usize>,
+    /// Of the newest plan.
     generation: u64,
+    /// Of the plan in force.
+    adopted: u64,
     epoch: u64,
     /// When anything next wants a tick; may be early, never late.
     due: Option<Instant>,
@@ -50,6 +53,7 @@ impl Control {
             parts: None,
             changed: BTreeSet::new(),
             generation: 0,
+            adopted: 0,
             epoch: 0,
             due: None,
         }
@@ -87,9 +91,8 @@ impl Control {
     /// A plan with names that nobody looked up yet waits a moment, so that its first requests find an endpoint.
     fn take(&mut self, plan: Arc<Plan>, now: Instant, effects: &mut Effects) {
         // Each plan is a generation, also one that the next overtakes.
-        if let Some((overtaken, _)) = self.waiting.take() {
-            self.adopt(overtaken, now, effects);
-        }
+        self.generation += 1;
+        self.waiting = None;
         self.names.add(&plan, now);
         if self.names.has_answers(&plan) {
             self.adopt(plan, now, effects);
@@ -100,7 +103,7 @@ impl Control {
     }
 
     fn adopt(&mut self, plan: Arc<Plan>, now: Instant, effects: &mut Effects) {
-        self.generation += 1;
+        self.adopted = self.generation;
         self.plan = Some(plan.clone());
         self.names.retain(&plan);
         self.roster.adopt(&plan, now, &mut self.random);
@@ -108,7 +111,7 @@ impl Control {
         self.parts = Some(Parts::new(plan, &self.roster, &self.names));
         self.changed.clear();
         self.epoch += 1;
-        effects.snapshot = self.parts.as_ref().map(|parts| parts.snapshot(self.generation, self.epoch));
+        effects.snapshot = self.parts.as_ref().map(|parts| parts.snapshot(self.adopted, self.epoch));
         self.due = Some(now);
     }
 
@@ -246,7 +249,7 @@ impl Control {
         }
         // One that this very input made was never seen.
         self.epoch += u64::from(effects.snapshot.is_none());
-        effects.snapshot = Some(parts.snapshot(self.generation, self.epoch));
+        effects.snapshot = Some(parts.snapshot(self.adopted, self.epoch));
     }
 }
 

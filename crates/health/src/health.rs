@@ -64,9 +64,12 @@ impl Health {
     /// Outcomes of requests that were sent in an earlier phase are not for here: they say nothing new.
     pub fn step(self, event: Event, now: Instant, policy: &Policy) -> Self {
         match (self.state, event) {
+            // It was on its way when probes were turned off.
+            (_, Event::Probe(_)) if policy.probe.is_none() => self,
             (State::Unproven(_) | State::Serving { .. }, _) => self.in_service(event, now, policy),
 
-            (State::Ejected { .. } | State::Trial { .. }, Event::Tick) if policy.is_off() => Health::new(now),
+            // Nobody judges it any more.
+            (State::Ejected { .. } | State::Trial { .. }, _) if policy.is_off() => Health::new(now),
             (State::Ejected { .. }, Event::Tick) => self.wait_on(now, policy),
             (State::Ejected { by, passed }, Event::Probe(result)) => {
                 let probes = result.map_or(0, |()| passed.probes.saturating_add(1));

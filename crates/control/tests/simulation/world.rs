@@ -324,9 +324,7 @@ impl World {
         let new = &self.snapshot;
         assert!(new.epoch > old.epoch, "epoch {} after {}", new.epoch, old.epoch);
         assert!(new.generation >= old.generation && new.generation <= self.plans.len() as u64);
-        // An overtaken plan is adopted in passing, and may have dropped a backend.
-        let is_next = new.generation <= old.generation + 1;
-        for member in members(new).filter(|_| is_next) {
+        for member in members(new) {
             let id = &member.backend.id;
             let Some(before) = members(&old).find(|before| before.backend.id == *id) else { continue };
             let is_same = Arc::ptr_eq(&member.backend, &before.backend);
@@ -339,9 +337,10 @@ impl World {
     fn check_transition(&self, transition: &Transition) {
         let Transition { pool, backend, from, to, .. } = transition;
         assert_ne!(from, to);
-        let published = members(&self.snapshot)
-            .find(|member| member.backend.id.pool == *pool && member.backend.label == *backend)
-            .unwrap_or_else(|| panic!("{pool}/{backend} is not published"));
+        let is_it = |id: &BackendId, label: &str| id.pool == *pool && *label == **backend;
+        let mut members = members(&self.snapshot);
+        let published = members.find(|member| is_it(&member.backend.id, &member.backend.label));
+        let published = published.unwrap_or_else(|| panic!("{pool}/{backend} is not published"));
         assert_eq!(published.status.phase, *to, "{pool}/{backend} is published otherwise");
         let is_blameless = self.blameless.contains(&published.backend.id.address);
         assert!(

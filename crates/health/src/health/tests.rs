@@ -225,6 +225,24 @@ fn a_reloaded_policy_applies_at_once() {
 }
 
 #[test]
+fn a_probe_that_was_on_its_way_when_probes_were_turned_off_says_nothing() {
+    live(
+        &traffic(),
+        &[(0.0, DEAD, Unproven), (1.0, ALIVE, Unproven), (2.0, OK, Serving), (3.0, DEAD, Serving)],
+    );
+}
+
+#[test]
+fn whoever_is_out_when_health_is_turned_off_is_in_again() {
+    let off = Policy { eject: None, ..traffic() };
+    let (start, ejected) = live(&traffic(), &[OUT]);
+    let on_trial = ejected.step(TICK, second(start, 11.0), &traffic());
+    for (out, event) in [(ejected, TICK), (ejected, FAIL), (on_trial, FAIL), (on_trial, TICK)] {
+        assert_eq!(out.step(event, second(start, 12.0), &off).phase(), Unproven, "{event:?}");
+    }
+}
+
+#[test]
 fn without_ejection_strikes_change_nothing() {
     let off = Policy { eject: None, ..traffic() };
     let many = Event::Strikes { count: 1000, cause: ConnectRefused };
