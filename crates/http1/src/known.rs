@@ -43,6 +43,8 @@ pub enum Known {
     XForwardedHost,
     /// `Forwarded`
     Forwarded,
+    /// `X-Real-IP`, or another `X-Forwarded-` field than those above.
+    ForwardingOther,
     /// `X-Request-Id`
     XRequestId,
     /// `Retry-After`
@@ -84,6 +86,7 @@ impl Known {
             (17, b'x') if is(b"x-forwarded-proto") => Self::XForwardedProto,
             (17, b't') if is(b"transfer-encoding") => Self::TransferEncoding,
             (18, b'p') if is(b"proxy-authenticate") => Self::ProxyAuthenticate,
+            (_, b'x') if is_forwarding_name(name) => Self::ForwardingOther,
             _ => Self::Other,
         }
     }
@@ -123,6 +126,7 @@ impl Known {
             | Self::XForwardedProto
             | Self::XForwardedHost
             | Self::Forwarded
+            | Self::ForwardingOther
             | Self::XRequestId
             | Self::RetryAfter
             | Self::MaxForwards
@@ -141,6 +145,7 @@ impl Known {
                     | Self::Expect
                     | Self::Via
                     | Self::Forwarded
+                    | Self::ForwardingOther
                     | Self::XForwardedFor
                     | Self::XForwardedHost
                     | Self::XForwardedProto

@@ -27,6 +27,8 @@ pub struct ResponseHead {
     pub length: usize,
     /// How the body ends.
     pub body: BodyKind,
+    /// What the fields say of a body, whether or not one follows: the answer to a HEAD has a length and no body.
+    pub announced: BodyKind,
     /// Whether the backend lets the connection stay open. Never if only its close ends the body.
     pub keep_alive: bool,
     /// The `timeout` of `Keep-Alive`, in seconds.
@@ -143,6 +145,7 @@ impl ResponseHead {
             return Err(BadResponse::BareLineFeed);
         }
         let framed = framing::of_response(head, &notable, self.version)?;
+        self.announced = framed.unwrap_or(BodyKind::None);
         self.body = if has_no_body(self.status, to) {
             BodyKind::None
         } else {

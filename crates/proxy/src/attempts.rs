@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use evenkeel_http1::{BodyKind, HeadLimits, Version};
-use evenkeel_model::{Cause, Class, Outcome, StatusClass};
+use evenkeel_model::{Cause, Class, StatusClass};
 use evenkeel_routing::{Ask, Connections, Pool, Retry};
 use evenkeel_upstream::Idle;
 
@@ -72,7 +72,7 @@ pub(crate) async fn attempts(
                 let next = retry::next(&failure, class, request.is_repeatable(), &mut journey.history);
                 match next {
                     Next::Elsewhere => (failure, None),
-                    Next::GiveUp | Next::Refresh => return Err(failure),
+                    Next::GiveUp => return Err(failure),
                 }
             }
         };
@@ -156,7 +156,9 @@ impl<'a> Journey<'a> {
         deadlines: &Deadlines,
     ) -> Result<Exchange, (Failure, Class)> {
         let is_repeatable = request.is_repeatable();
-        let mut wanted = Wanted { is_fresh: false, is_delicate: !is_repeatable };
+        // What went wrong on an idle connection once is not tried on another one.
+        let is_fresh = self.history.has_refreshed || self.history.has_repeated;
+        let mut wanted = Wanted { is_fresh, is_delicate: !is_repeatable };
         loop {
             let mut exchange = match self.connect(down, request, member, deadlines, wanted).await {
                 Ok(exchange) => exchange,
@@ -165,19 +167,15 @@ impl<'a> Journey<'a> {
             let heard = self.hear(down, request, sending, &mut exchange, deadlines).await;
             let Err(failure) = heard else { return Ok(exchange) };
             let class = exchange.reached(sending).class();
-            let next = match failure.cause {
-                Cause::StaleReuse => retry::next(&failure, class, is_repeatable, &mut self.history),
-                _ => Next::GiveUp,
-            };
-            match (next, &request.attempt) {
-                (Next::Refresh, Some(attempt)) => {
-                    attempt.counters().failures[Cause::StaleReuse as usize].add(1);
-                    wanted.is_fresh = true;
-                    if !sending.is_untouched() {
-                        *sending = request_flow(down, request);
-                    }
-                }
-                _ => return Err((failure, class)),
+            if !retry::refreshes(&failure, class, is_repeatable, &mut self.history) {
+                return Err((failure, class));
+            }
+            if let Some(attempt) = &request.attempt {
+                attempt.counters().failures[Cause::StaleReuse as usize].add(1);
+            }
+            wanted.is_fresh = true;
+            if !sending.is_untouched() {
+                *sending = request_flow(down, request);
             }
         }
     }
@@ -230,6 +228,10 @@ impl<'a> Journey<'a> {
             let interim = match (heard, status) {
                 (Heard::NoContinue, _) => CONTINUE,
                 (Heard::Head, 101) => return check_upgrade(request, exchange),
+                // It had given up waiting for this request before it came.
+                (Heard::Head, 408) if exchange.is_reused && !request.heads().response.keep_alive => {
+                    return Err(Cause::StaleReuse.into());
+                }
                 (Heard::Head, 200..) => return Ok(()),
                 (Heard::Head, 100) if !sending.is_holding() => b"",
                 (Heard::Head, _) if !is_http11 => b"",
@@ -268,7 +270,6 @@ impl<'a> Journey<'a> {
         let now = request.now;
         let status = request.heads().response.status;
         let class = StatusClass::of(status).index();
-        request.answered(status);
         let counters = &self.pool.counters[self.core.index];
         counters.responses[class].add(1);
         if let Some(attempt) = &mut request.attempt {
@@ -277,8 +278,6 @@ impl<'a> Journey<'a> {
             if self.retry.statuses.contains(&status) {
                 attempt.fail(Cause::UpstreamStatus);
                 request.cause = Some(Cause::UpstreamStatus);
-            } else if status == 101 {
-                attempt.settle(Outcome::Success);
             }
         }
         let connections = self.pool.rule.connections;

@@ -113,7 +113,7 @@ impl Core {
                 // Removed and configured again between two looks: the same name, another backend.
                 if !Arc::ptr_eq(known, backend) {
                     stack.clear(&known.counters[self.index].idle);
-                    *known = backend.clone();
+                    (*known, *stack) = (backend.clone(), Rc::default());
                 }
             })
             .or_insert_with(|| (backend.clone(), Rc::default()));

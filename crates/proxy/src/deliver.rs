@@ -3,14 +3,14 @@
 use evenkeel_http1::{BodyKind, Version};
 use evenkeel_model::{Cause, Outcome};
 
-use crate::answer::After;
+use crate::answer::{self, After};
 use crate::attempts::Ready;
 use crate::core::Core;
 use crate::downstream::Downstream;
 use crate::exchange::Outgoing;
 use crate::flow::{Coding, Flow};
 use crate::headers::{self, ToClient};
-use crate::relay::relay;
+use crate::relay::{self, relay};
 use crate::request::Request;
 use crate::scratch::Scratch;
 use crate::tunnel::tunnel;
@@ -27,44 +27,74 @@ pub(crate) async fn deliver(
     }
     let Ready { exchange, sending, deadlines, .. } = &mut ready;
     let way = way_to_client(down, request, sending.is_done());
-    let Scratch { response, to_client, to_backend, .. } = request.scratch();
+    let Scratch { response, to_client, .. } = request.scratch();
     headers::to_client(core, response, exchange.input.filled(), way, to_client);
-    let head_bytes = response.length as u64;
+    let (status, head_bytes) = (response.status, response.length as u64);
     exchange.consume(response.length, core);
-    down.has_answered = true;
     let mut answer = Flow::new(to_client.len(), response.body, way.coding, u64::MAX);
-    let outgoing = Outgoing { request: sending, head: to_backend };
+    if let Err(error) = answer.begin(&mut exchange.input, &core.buffers) {
+        let cause = relay::cause_of(&error);
+        if let Some(attempt) = &mut request.attempt {
+            attempt.fail(cause);
+        }
+        return answer::failure(down, request, cause.into(), false).await;
+    }
+    request.answered(status);
+    let Scratch { to_client, to_backend: sent_head, .. } = request.scratch();
+    down.has_answered = true;
+    if way.only_close_ends_it {
+        // Cut anywhere, half of this body would look whole, unless the close is a reset.
+        down.socket.reset_on_close();
+    }
+    let outgoing = Outgoing { request: sending, head: sent_head };
     let relayed = relay(core, down, exchange, &mut answer, to_client, outgoing, deadlines).await;
 
-    let is_until_close = response.body == BodyKind::UntilClose;
-    let is_reusable = response.keep_alive && !is_until_close;
     request.bytes_in = sending.moved();
     request.bytes_out = answer.moved();
     let now = request.read_clock();
+    let is_sent = sending.is_done();
+    let is_reusable = is_sent && exchange.input.is_empty() && leaves_nothing_behind(request);
     let Some(attempt) = &mut request.attempt else { return After::Abort };
     attempt.counters().bytes_out.add(sending.written());
     attempt.counters().bytes_in.add(head_bytes + answer.moved());
     if let Err(cause) = relayed {
         attempt.fail(cause);
         request.cause = Some(cause);
-        if is_until_close && way.coding == Coding::Identity {
-            // Only the close ends this body, and a clean close would make half of it look whole.
-            down.socket.reset_on_close();
-        }
         return After::Abort;
     }
     attempt.settle(Outcome::Success);
-    let is_sent = sending.is_done();
-    if is_reusable && is_sent && exchange.input.is_empty() {
+    if is_reusable {
         ready.exchange.connection.requests += 1;
         let (most, gauge) = (ready.connections.idle_per_backend, &attempt.counters().idle);
         ready.idle.park(ready.exchange.connection, most, now, gauge);
     }
-    match (way.keep_alive, is_sent) {
-        (true, _) => After::KeepAlive,
-        (false, true) => After::Close,
-        (false, false) => After::Linger,
+    if way.only_close_ends_it {
+        down.socket.end_on_close();
     }
+    match way.keep_alive {
+        true => After::KeepAlive,
+        // A client that did not ask for the close may be sending its next request.
+        false if !is_sent || request.heads().request.keep_alive || !down.input.is_empty() => After::Linger,
+        false => After::Close,
+    }
+}
+
+/// Whether the backend's connection is clean after this answer. One that announces a body which never follows by
+/// rule (RFC 9110, section 6.4.1) is not trusted: a backend that sends it all the same would answer the next request
+/// with it.
+fn leaves_nothing_behind(request: &Request) -> bool {
+    let response = &request.heads().response;
+    let announces_body = match response.announced {
+        BodyKind::Chunked => true,
+        BodyKind::Length(length) => length > 0 && response.status != 304,
+        BodyKind::None | BodyKind::UntilClose => false,
+    };
+    let is_clean = match response.body {
+        BodyKind::None => !announces_body,
+        BodyKind::Length(_) | BodyKind::Chunked => true,
+        BodyKind::UntilClose => false,
+    };
+    is_clean && response.keep_alive
 }
 
 fn way_to_client(down: &Downstream, request: &Request, is_sent: bool) -> ToClient {
@@ -78,7 +108,7 @@ fn way_to_client(down: &Downstream, request: &Request, is_sent: bool) -> ToClien
     let is_framed =
         coding == Coding::Chunked || matches!(heads.response.body, BodyKind::None | BodyKind::Length(_));
     let keep_alive = heads.request.keep_alive && is_framed && is_sent && down.may_go_on(request.now);
-    ToClient { coding, keep_alive, client }
+    ToClient { coding, keep_alive, client, only_close_ends_it: !is_framed }
 }
 
 /// Opens the tunnel that the backend granted.
@@ -87,8 +117,12 @@ async fn upgrade(core: &Core, down: &mut Downstream, request: &mut Request, read
     let Scratch { response, to_client, .. } = request.scratch();
     headers::interim(response, exchange.input.filled(), to_client);
     exchange.consume(response.length, core);
-    down.has_answered = true;
     let head = std::mem::take(to_client);
+    request.answered(101);
+    if let Some(attempt) = &mut request.attempt {
+        attempt.settle(Outcome::Success);
+    }
+    down.has_answered = true;
     if down.write_all(&head).await.is_err() {
         request.cause = Some(Cause::ClientAbort);
         return After::Abort;

@@ -128,7 +128,13 @@ impl Downstream {
             }
             // It went away in the middle of a head; the drop of the request tells it.
             Ok(Ok(false)) => Arrival::Nothing,
-            Ok(Err(refusal)) => Arrival::Refused(request, refusal),
+            Ok(Err(refusal)) => {
+                // What was read of the head is told in the log.
+                let read = self.input.filled();
+                let heads = request.scratch();
+                heads.head.extend_from_slice(&read[..read.len().min(limits.head_bytes)]);
+                Arrival::Refused(request, refusal)
+            }
             Err(()) => Arrival::TooSlow(request),
         }
     }

@@ -133,6 +133,8 @@ impl Exchange {
         begun: Instant,
     ) -> Result<Heard, Failure> {
         let mut timed: Option<(Stage, u64, Cause)> = None;
+        // What the backend takes its time for is not the client's slowness.
+        let (mut charged_from, mut timed_at) = (begun, begun);
         let heard = poll_fn(|cx| {
             if let Poll::Ready(Err(failure)) = self.poll_send(cx, core, down, outgoing) {
                 return Poll::Ready(Err(failure));
@@ -144,13 +146,17 @@ impl Exchange {
             }
             let request = &*outgoing.request;
             let stage = self.stage(request);
-            if stage == Stage::Answer && down.poll_gone(cx, core) {
+            if stage != Stage::Receiving && down.poll_gone(cx, core) {
                 return Poll::Ready(Err(Cause::ClientAbort.into()));
             }
             let progress = request.written() + request.moved();
             if !timed.is_some_and(|(at, done, _)| (at, done) == (stage, progress)) {
                 let now = if timed.is_none() { begun } else { Instant::now() };
-                let (due, cause) = stage.due(now, begun, down, request, deadlines);
+                if timed.is_some_and(|(before, ..)| before == Stage::Sending) {
+                    charged_from += now.saturating_duration_since(timed_at);
+                }
+                timed_at = now;
+                let (due, cause) = stage.due(now, charged_from, down, request, deadlines);
                 down.alarm.set(due, now);
                 timed = Some((stage, progress, cause));
             }
@@ -164,6 +170,11 @@ impl Exchange {
             down.alarm.clear();
         }
         heard
+    }
+
+    /// Whether the client is what a request still on its way waits for.
+    pub(crate) fn waits_for_client(&self, request: &Flow) -> bool {
+        self.is_sending(request) && !request.is_holding() && request.waiting() == Waiting::Source
     }
 
     fn stage(&self, request: &Flow) -> Stage {
@@ -265,7 +276,7 @@ impl Stage {
     fn due(
         self,
         now: Instant,
-        begun: Instant,
+        charged_from: Instant,
         down: &Downstream,
         request: &Flow,
         deadlines: &Deadlines,
@@ -280,9 +291,11 @@ impl Stage {
                 let idle = now + rule.timeouts.body_idle;
                 let by_rate = (rule.limits.body_rate > 0).then(|| {
                     let seconds = request.moved() / rule.limits.body_rate;
-                    begun + RATE_GRACE + Duration::from_secs(seconds)
+                    charged_from + RATE_GRACE + Duration::from_secs(seconds)
                 });
-                (by_rate.map_or(idle, |due| due.min(idle)), Cause::SlowClient)
+                let due = by_rate.map_or(idle, |due| due.min(idle));
+                // Whichever deadline comes first, it is the client that was waited for.
+                return (deadlines.first(due, Cause::SlowClient).0, Cause::SlowClient);
             }
         };
         deadlines.first(due, cause)

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::TcpListener;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -58,7 +59,12 @@ impl Fleet {
                 };
                 started.send(Ok(())).unwrap_or_default();
                 let worker = Worker { index, view, log, peers, clients, orders, mailbox };
-                runtime.block_on(worker.run());
+                let ran = catch_unwind(AssertUnwindSafe(|| runtime.block_on(worker.run())));
+                if ran.is_err() {
+                    tracing::error!(worker = index, "a worker panicked; this is a bug");
+                    // Its share of the connections would hang: the program must hear of it.
+                    let _ = end.try_send(());
+                }
                 drop((runtime, end));
             })?;
             starting.recv().map_err(io::Error::other)??;
@@ -94,9 +100,9 @@ impl Fleet {
         self.tell(|| Order::Drain { drain });
     }
 
-    /// Resolves once every worker has ended.
+    /// Resolves once every worker has ended, or one has failed.
     pub async fn finished(&mut self) {
-        while self.ended.recv().await.is_some() {}
+        self.ended.recv().await;
     }
 
     fn tell(&self, order: impl Fn() -> Order) {
@@ -129,6 +135,7 @@ mod tests {
         Backend, ClientLimits, ClientTimeouts, ForwardingRule, HostMatch, Listener, ListenerRule, Member,
         PathMatch, Pool, PoolRule, Retry, Route, Router, Rule, Snapshot, Timeouts, Wake,
     };
+    use evenkeel_telemetry::AccessLogTarget;
 
     use super::*;
 
@@ -205,7 +212,8 @@ mod tests {
         let view: View = Arc::new(ArcSwap::from_pointee(snapshot(&rule, backend())));
         let group = ListenerGroup::open(&rule, 1).unwrap();
         let address = group.local_address();
-        let access_log = AccessLog::start(None).unwrap();
+        let log_file = std::env::temp_dir().join(format!("evenkeel-fleet-{}.log", std::process::id()));
+        let access_log = AccessLog::start(Some(&AccessLogTarget::File(log_file.clone()))).unwrap();
         let mut fleet = Fleet::start(FleetOptions { workers: 1, view: view.clone(), access_log }).unwrap();
         fleet.open(group);
 
@@ -218,6 +226,13 @@ mod tests {
         assert_eq!(victim.read(&mut [0; 1]).unwrap(), 0, "the connection is closed");
         assert!(ask(&mut bystander, "/").ends_with("ok"));
         assert!(ask(&mut connect(address), "/").ends_with("ok"));
+        // Refused before its target was read to the end: told in the log, and no panic.
+        let mut refused = connect(address);
+        refused.write_all(b"GET /no-host HTTP/1.1\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        refused.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+        std::fs::remove_file(log_file).unwrap();
         let listener = view.load().listener("edge").unwrap().clone();
         assert_eq!(listener.counters[0].panics.read(), 1);
     }

@@ -131,7 +131,7 @@ impl Flow {
 
     /// Whether the last byte was written.
     pub(crate) fn is_done(&self) -> bool {
-        self.ended
+        self.ended && self.head == 0 && self.piece.is_none()
     }
 
     /// Payload bytes that the sink took.
@@ -149,13 +149,21 @@ impl Flow {
         if self.head > 0 || self.piece.is_some() { Waiting::Sink } else { Waiting::Source }
     }
 
+    /// Decodes what is there already, so that a body that is wrong from the start is known before its head is
+    /// written.
+    #[inline]
+    pub(crate) fn begin(&mut self, input: &mut Input, buffers: &Buffers) -> Result<(), FlowError> {
+        if self.piece.is_some() || self.ended || self.held {
+            return Ok(());
+        }
+        self.prepare(input, buffers)
+    }
+
     /// Moves as much as both sides allow; ready when the whole message was written.
     #[inline]
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, ends: &mut Ends<'_>) -> Poll<Result<(), FlowError>> {
         loop {
-            if self.piece.is_none() && !self.ended && !self.held {
-                self.prepare(ends)?;
-            }
+            self.begin(ends.input, ends.buffers)?;
             if self.head > 0 || self.piece.is_some() {
                 match self.poll_write(cx, ends) {
                     Poll::Ready(Ok(())) => continue,
@@ -180,9 +188,9 @@ impl Flow {
 
     /// Decodes what was read into the next piece, if it makes one.
     #[inline]
-    fn prepare(&mut self, ends: &mut Ends<'_>) -> Result<(), FlowError> {
-        while !ends.input.is_empty() && !self.decoder.is_done() {
-            let decoded = self.decoder.decode(ends.input.filled_mut()).map_err(FlowError::Body)?;
+    fn prepare(&mut self, input: &mut Input, buffers: &Buffers) -> Result<(), FlowError> {
+        while !input.is_empty() && !self.decoder.is_done() {
+            let decoded = self.decoder.decode(input.filled_mut()).map_err(FlowError::Body)?;
             self.decoded += decoded.produced as u64;
             if self.decoded > self.most {
                 return Err(FlowError::TooLarge);
@@ -194,7 +202,7 @@ impl Flow {
             if decoded.consumed == 0 {
                 return Ok(());
             }
-            ends.input.consume(decoded.consumed, ends.buffers);
+            input.consume(decoded.consumed, buffers);
         }
         if self.decoder.is_done() {
             self.finish();
@@ -385,5 +393,73 @@ mod tests {
         assert!(!ok && out == b"HEAD\r\n\r\nhel", "{out:?}");
         let (out, ok) = through(b"5\r\nhel", BodyKind::Chunked, Coding::Chunked, 1000).await;
         assert!(!ok && !out.ends_with(b"0\r\n\r\n"), "{out:?}");
+    }
+
+    #[tokio::test]
+    async fn a_flow_is_done_when_its_last_byte_was_taken_not_before() {
+        let (source, mut writer) = UnixStream::pair().unwrap();
+        let (sink, mut reader) = UnixStream::pair().unwrap();
+        let (mut source, mut sink) = (Socket::Unix(source), Socket::Unix(sink));
+        // More than the sink's socket holds, so that the last piece has to wait.
+        let body = vec![b'x'; 1 << 20];
+        let length = body.len() as u64;
+        let written = tokio::spawn(async move { writer.write_all(&body).await.map(|()| writer) });
+        let (mut input, buffers, head) = (Input::default(), Buffers::default(), b"HEAD\r\n\r\n");
+        let mut flow = Flow::new(head.len(), BodyKind::Length(length), Coding::Identity, u64::MAX);
+        let mut taken = Vec::new();
+        let sent = head.len() + length as usize;
+        while taken.len() < sent {
+            let polled = poll_fn(|cx| {
+                let ends = &mut Ends {
+                    source: &mut source,
+                    input: &mut input,
+                    sink: &mut sink,
+                    head,
+                    buffers: &buffers,
+                };
+                Poll::Ready(flow.poll(cx, ends))
+            })
+            .await;
+            assert_eq!(polled.is_ready(), flow.is_done());
+            if flow.is_done() {
+                assert_eq!(flow.written(), sent as u64);
+            }
+            let mut some = [0; 8192];
+            if flow.written() > taken.len() as u64 {
+                let count = reader.read(&mut some).await.unwrap();
+                taken.extend_from_slice(&some[..count]);
+            } else {
+                tokio::task::yield_now().await;
+            }
+        }
+        written.await.unwrap().unwrap();
+        assert!(flow.is_done());
+    }
+
+    #[tokio::test]
+    async fn a_flow_that_met_a_closed_sink_goes_whole_to_another() {
+        let (source, _writer) = UnixStream::pair().unwrap();
+        let (closed, theirs) = UnixStream::pair().unwrap();
+        drop(theirs);
+        let (sink, mut reader) = UnixStream::pair().unwrap();
+        let (mut source, mut input, buffers) = (Socket::Unix(source), Input::default(), Buffers::default());
+        let mut flow = Flow::new(8, BodyKind::None, Coding::Identity, u64::MAX);
+        for (mut sink, works) in [(Socket::Unix(closed), false), (Socket::Unix(sink), true)] {
+            let result = poll_fn(|cx| {
+                let ends = &mut Ends {
+                    source: &mut source,
+                    input: &mut input,
+                    sink: &mut sink,
+                    head: b"HEAD\r\n\r\n",
+                    buffers: &buffers,
+                };
+                flow.poll(cx, ends)
+            })
+            .await;
+            assert_eq!((result.is_ok(), flow.is_done(), flow.is_untouched()), (works, works, !works));
+        }
+        let mut out = Vec::new();
+        reader.read_to_end(&mut out).await.unwrap();
+        assert_eq!(out, b"HEAD\r\n\r\n");
     }
 }

@@ -135,10 +135,13 @@ pub(crate) fn to_backend(scratch: &mut Scratch, sender: &Sender, is_trusted: boo
             Known::Host => continue,
             Known::Via => via_before = Some(join(via_before, value)),
             Known::XForwardedFor if is_trusted => forwarded_for = Some(join(forwarded_for, value)),
-            Known::XForwardedProto | Known::XForwardedHost | Known::Forwarded if is_trusted => {}
-            Known::XForwardedFor | Known::XForwardedProto | Known::XForwardedHost | Known::Forwarded => {
-                continue;
-            }
+            Known::XForwardedProto | Known::XForwardedHost | Known::Forwarded | Known::ForwardingOther
+                if is_trusted => {}
+            Known::XForwardedFor
+            | Known::XForwardedProto
+            | Known::XForwardedHost
+            | Known::Forwarded
+            | Known::ForwardingOther => continue,
             Known::XRequestId | Known::Underscore | Known::ContentLength => continue,
             known if known.is_hop_by_hop() => continue,
             _ => {}
@@ -222,6 +225,8 @@ pub(crate) struct ToClient {
     /// Whether the connection serves another request after it.
     pub(crate) keep_alive: bool,
     pub(crate) client: Version,
+    /// Neither a length nor a last chunk tells the client where the body ends.
+    pub(crate) only_close_ends_it: bool,
 }
 
 /// Writes the response head for the client into `out`; `head` holds the bytes that `response` points into.

@@ -42,12 +42,16 @@ impl Peers {
         (Arc::new(Peers { counts, mailboxes }), receivers)
     }
 
+    /// How many connections a worker has, those on their way to it included.
+    pub(crate) fn count(&self, worker: usize) -> usize {
+        self.counts[worker].load(Relaxed)
+    }
+
     /// Takes a place for a new connection: with `own`, unless another worker is far less busy and has room in its
     /// mailbox.
     pub(crate) fn place(&self, own: usize) -> (Place, Option<mpsc::Permit<'_, Handed>>) {
-        let count = |worker: usize| self.counts[worker].load(Relaxed);
-        let least = (0..self.counts.len()).min_by_key(|worker| count(*worker)).unwrap_or(own);
-        if count(own) >= count(least) + TOLERATED
+        let least = (0..self.counts.len()).min_by_key(|worker| self.count(*worker)).unwrap_or(own);
+        if self.count(own) >= self.count(least) + TOLERATED
             && let Ok(permit) = self.mailboxes[least].try_reserve()
         {
             return (Place::take(&self.counts[least]), Some(permit));

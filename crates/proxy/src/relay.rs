@@ -40,24 +40,24 @@ pub(crate) async fn relay(
             return Poll::Ready(Err(Cause::ClientAbort));
         }
         let waiting = answer.waiting();
-        let is_quiet = waiting == Waiting::Source && !exchange.is_sending(outgoing.request);
-        if is_quiet && down.poll_gone(cx, core) {
+        let is_client_slow = waiting == Waiting::Sink || exchange.waits_for_client(outgoing.request);
+        if waiting == Waiting::Source && !is_client_slow && down.poll_gone(cx, core) {
             return Poll::Ready(Err(Cause::ClientAbort));
         }
-        let progress = answer.written();
-        if timed != Some((waiting, progress)) {
+        let progress = answer.written() + outgoing.request.written();
+        if timed != Some((is_client_slow, progress)) {
             let now = Instant::now();
-            let longest = match waiting {
-                Waiting::Source => deadlines.timeouts.body_idle,
-                Waiting::Sink => down.client.listener.rule.timeouts.body_idle,
+            let longest = match is_client_slow {
+                false => deadlines.timeouts.body_idle,
+                true => down.client.listener.rule.timeouts.body_idle,
             };
             down.alarm.set(now + longest, now);
-            timed = Some((waiting, progress));
+            timed = Some((is_client_slow, progress));
         }
-        match (down.alarm.poll_passed(cx), waiting) {
+        match (down.alarm.poll_passed(cx), is_client_slow) {
             (false, _) => Poll::Pending,
-            (true, Waiting::Source) => Poll::Ready(Err(Cause::BodyIdleTimeout)),
-            (true, Waiting::Sink) => Poll::Ready(Err(Cause::SlowClient)),
+            (true, false) => Poll::Ready(Err(Cause::BodyIdleTimeout)),
+            (true, true) => Poll::Ready(Err(Cause::SlowClient)),
         }
     });
     let relayed = relayed.await;
@@ -67,7 +67,7 @@ pub(crate) async fn relay(
     relayed
 }
 
-fn cause_of(error: &FlowError) -> Cause {
+pub(crate) fn cause_of(error: &FlowError) -> Cause {
     match error {
         FlowError::Read | FlowError::Body(BadBody::Truncated) => Cause::BodyTruncated,
         FlowError::Body(_) | FlowError::TooLarge => Cause::BadChunk,

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use evenkeel_http1::{BodyKind, Method, Version};
+use evenkeel_http1::{BodyKind, Method, Span, Version};
 use evenkeel_model::{Cause, StatusClass};
 use evenkeel_routing::{Backend, Route};
 use evenkeel_telemetry::{Entry, Try};
@@ -93,7 +93,7 @@ impl Request {
 
     /// Whether the request may be sent a second time (RFC 9110, section 9.2.2), as far as it can be.
     pub(crate) fn is_repeatable(&self) -> bool {
-        self.method().is_idempotent() && !self.has_body() && self.heads().request.upgrade.is_none()
+        self.method().is_idempotent() && !self.has_body()
     }
 
     /// Whether a backend's own 502, 503 or 504 may be hidden by another attempt.
@@ -171,9 +171,9 @@ impl Request {
             route: self.route.as_ref().map(|route| &*route.label),
             pool: self.route.as_ref().map(|route| route.rule.pool.as_str()),
             backend: last.or(self.tries.last().map(|failed| &*failed.backend.label)),
-            method: request.method_span.of(head),
-            host: request.authority.of(head),
-            path: request.target.of(head),
+            method: as_read(request.method_span, head),
+            host: as_read(request.authority, head),
+            path: as_read(request.target, head),
             protocol: match request.version {
                 Version::Http10 => "HTTP/1.0",
                 Version::Http11 => "HTTP/1.1",
@@ -191,6 +191,11 @@ impl Request {
             detail: self.detail,
         });
     }
+}
+
+/// Of a request that was refused, not all that was parsed may have been kept.
+fn as_read(span: Span, head: &[u8]) -> &[u8] {
+    head.get(span.start as usize..span.end as usize).unwrap_or_default()
 }
 
 impl Drop for Request {

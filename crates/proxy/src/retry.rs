@@ -22,15 +22,22 @@ pub(crate) struct History {
 /// What follows a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// The same backend, on a fresh connection; uses up no attempt.
-    Refresh,
     /// Another backend.
     Elsewhere,
     /// The client is told.
     GiveUp,
 }
 
-/// Decides. `is_repeatable`: idempotent, and nothing of a body would have to be sent again.
+/// Whether a stale connection may be replaced by a fresh one to the same backend: once a request, and it uses up no
+/// attempt.
+pub(crate) fn refreshes(failure: &Failure, class: Class, is_repeatable: bool, history: &mut History) -> bool {
+    let is_legal = class == Class::NotSent || (is_repeatable && class != Class::Forwarded);
+    let refreshes = failure.cause == Cause::StaleReuse && is_legal && !history.has_refreshed;
+    history.has_refreshed |= refreshes;
+    refreshes
+}
+
+/// Decides where a request goes after a failure. `is_repeatable`: idempotent, and nothing of a body would have to be sent again.
 pub(crate) fn next(failure: &Failure, class: Class, is_repeatable: bool, history: &mut History) -> Next {
     use Cause::*;
     let is_legal = match class {
@@ -40,18 +47,16 @@ pub(crate) fn next(failure: &Failure, class: Class, is_repeatable: bool, history
     };
     let next = match failure.cause {
         _ if class == Class::Forwarded => Next::GiveUp,
-        StaleReuse if !history.has_refreshed && (class == Class::NotSent || is_repeatable) => Next::Refresh,
         DnsFailed | DnsTimeout | ConnectRefused | ConnectReset | Unroutable | ConnectTimeout
-        | LocalPermission | StaleReuse | ClosedBeforeResponse | WriteTimeout | EofInHead | HeadTimeout
-        | AttemptTimeout => Next::Elsewhere,
+        | LocalPermission | StaleReuse | ClosedBeforeResponse | WriteTimeout | EofInHead | BadHead
+        | HeadTimeout | AttemptTimeout => Next::Elsewhere,
         LocalResource if failure.is_port_shortage => Next::Elsewhere,
         // The same request would get the same answer, the time is spent, or the client is to blame.
-        LocalResource | BadHead | HeadTooLarge | UpgradeFailed | BodyTruncated | BodyIdleTimeout
-        | BadChunk | Deadline | NoRoute | NoHealthyBackend | ClientAbort | ClientError | SlowClient
-        | UpstreamStatus | Internal => Next::GiveUp,
+        LocalResource | HeadTooLarge | UpgradeFailed | BodyTruncated | BodyIdleTimeout | BadChunk
+        | Deadline | NoRoute | NoHealthyBackend | ClientAbort | ClientError | SlowClient | UpstreamStatus
+        | Internal => Next::GiveUp,
     };
     match next {
-        Next::Refresh => history.has_refreshed = true,
         Next::Elsewhere if is_legal && history.attempts < history.most => {
             history.has_repeated |= class != Class::NotSent;
         }
@@ -82,8 +87,10 @@ mod tests {
             assert_eq!(after(cause, Class::Maybe, true), Next::Elsewhere, "{cause:?}");
             assert_eq!(after(cause, Class::Maybe, false), Next::GiveUp, "{cause:?}");
         }
-        assert_eq!(after(Cause::EofInHead, Class::Answered, true), Next::Elsewhere);
-        assert_eq!(after(Cause::EofInHead, Class::Answered, false), Next::GiveUp);
+        for cause in [Cause::EofInHead, Cause::BadHead] {
+            assert_eq!(after(cause, Class::Answered, true), Next::Elsewhere, "{cause:?}");
+            assert_eq!(after(cause, Class::Answered, false), Next::GiveUp, "{cause:?}");
+        }
     }
 
     #[test]
@@ -100,11 +107,13 @@ mod tests {
     fn a_stale_connection_is_replaced_once_and_leaves_the_repeat_unused() {
         let mut history = History { attempts: 1, most: 3, ..History::default() };
         let stale = Cause::StaleReuse.into();
-        assert_eq!(next(&stale, Class::Maybe, true, &mut history), Next::Refresh);
+        assert!(refreshes(&stale, Class::Maybe, true, &mut history));
+        assert!(!refreshes(&stale, Class::Maybe, true, &mut history));
         let closed = Cause::ClosedBeforeResponse.into();
         assert_eq!(next(&closed, Class::Maybe, true, &mut history), Next::Elsewhere);
-        assert_eq!(after(Cause::StaleReuse, Class::NotSent, false), Next::Refresh);
-        assert_eq!(after(Cause::StaleReuse, Class::Maybe, false), Next::GiveUp);
+        let mut fresh = History { attempts: 1, most: 3, ..History::default() };
+        assert!(!refreshes(&stale, Class::Maybe, false, &mut fresh));
+        assert!(refreshes(&stale, Class::NotSent, false, &mut fresh));
     }
 
     #[test]
@@ -112,12 +121,22 @@ mod tests {
         for cause in Cause::ALL {
             assert_eq!(after(cause, Class::Forwarded, true), Next::GiveUp, "{cause:?}");
         }
-        assert_eq!(after(Cause::BadHead, Class::Answered, true), Next::GiveUp);
+        assert_eq!(after(Cause::HeadTooLarge, Class::Answered, true), Next::GiveUp);
     }
 
     #[test]
     fn the_last_attempt_is_the_last() {
         let mut history = History { attempts: 3, most: 3, ..History::default() };
         assert_eq!(next(&Cause::ConnectRefused.into(), Class::NotSent, true, &mut history), Next::GiveUp);
+    }
+
+    #[test]
+    fn a_second_stale_connection_still_leaves_one_repeat() {
+        let mut history = History { attempts: 1, most: 3, ..History::default() };
+        let stale = Cause::StaleReuse.into();
+        assert!(refreshes(&stale, Class::Maybe, true, &mut history));
+        assert_eq!(next(&Cause::ConnectRefused.into(), Class::NotSent, true, &mut history), Next::Elsewhere);
+        assert!(!refreshes(&stale, Class::Maybe, true, &mut history));
+        assert_eq!(next(&stale, Class::Maybe, true, &mut history), Next::Elsewhere);
     }
 }

@@ -49,6 +49,8 @@ struct Serving {
     gates: HashMap<Arc<str>, Rc<Gate>>,
     /// Gates that close, with the end of their time.
     closing: Vec<(Rc<Gate>, Instant)>,
+    /// Connections that were handed over before their listener was opened here.
+    early: Vec<Handed>,
     /// When the worker ends at the latest.
     end: Option<Instant>,
 }
@@ -59,14 +61,18 @@ impl Worker {
         let Worker { index, view, log, peers, clients, mut orders, mut mailbox } = self;
         let core = Core::new(index, view, log, Instant::now());
         let (gates, closing) = (HashMap::new(), Vec::new());
-        let mut serving = Serving { core, index, peers, clients, gates, closing, end: None };
+        let mut serving =
+            Serving { core, index, peers, clients, gates, closing, early: Vec::new(), end: None };
         let mut tick = tokio::time::interval(GRAIN);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !serving.has_ended(Instant::now()) {
             // Each branch is cancel-safe: a message is received whole or stays in its channel.
             tokio::select! {
                 biased;
-                Some(order) = orders.recv() => serving.obey(order),
+                order = orders.recv() => match order {
+                    Some(order) => serving.obey(order),
+                    None => break,
+                },
                 Some(handed) = mailbox.recv() => serving.receive(handed),
                 _ = tick.tick() => serving.tick(Instant::now()),
             }
@@ -112,6 +118,9 @@ impl Serving {
         // Ends when the gate closes.
         tokio::task::spawn_local(acceptor.run(socket));
         self.gates.insert(name, gate);
+        for handed in std::mem::take(&mut self.early) {
+            self.receive(handed);
+        }
     }
 
     fn close(&mut self, gate: Rc<Gate>, end: Instant) {
@@ -121,10 +130,14 @@ impl Serving {
     }
 
     fn receive(&mut self, handed: Handed) {
-        let Handed { listener, stream, peer, place } = handed;
-        let closing = || self.closing.iter().map(|(gate, _)| gate).find(|gate| *gate.name() == listener);
-        let gate = self.gates.get(&listener).or_else(closing);
-        if let (Some(gate), Ok(stream)) = (gate, tokio::net::TcpStream::from_std(stream)) {
+        let closing =
+            || self.closing.iter().map(|(gate, _)| gate).find(|gate| *gate.name() == handed.listener);
+        let Some(gate) = self.gates.get(&handed.listener).or_else(closing) else {
+            // The order to open it is on its way.
+            return self.early.push(handed);
+        };
+        let Handed { stream, peer, place, .. } = handed;
+        if let Ok(stream) = tokio::net::TcpStream::from_std(stream) {
             gate.admit(Accepted { stream, peer, place });
         }
     }
@@ -140,7 +153,9 @@ impl Serving {
     }
 
     fn has_ended(&self, now: Instant) -> bool {
-        let is_idle = || self.closing.iter().all(|(gate, _)| !gate.is_accepting() && gate.open() == 0);
+        // Every connection has a place, those on their way here included.
+        let is_idle =
+            || self.closing.iter().all(|(gate, _)| !gate.is_accepting()) && self.peers.count(self.index) == 0;
         self.end.is_some_and(|end| now >= end || is_idle())
     }
 }

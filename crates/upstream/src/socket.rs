@@ -64,8 +64,18 @@ impl Socket {
         }
     }
 
+    /// Makes the close a clean one again.
+    pub fn end_on_close(&self) {
+        // As above.
+        let _ = rustix::net::sockopt::set_socket_linger(self.as_fd(), None);
+    }
+
     /// Whether an idle socket is still fit for a request, as far as the reactor knows.
     pub(crate) fn look(&mut self) -> Idleness {
+        if !tokio::task::coop::has_budget_remaining() {
+            // A task that has had its turn is shown nothing by the reactor.
+            return if self.is_quiet() { Idleness::Quiet } else { Idleness::Spoilt };
+        }
         let mut byte = [0];
         match self.poll_read(&mut Context::from_waker(Waker::noop()), &mut byte) {
             Poll::Pending => Idleness::Quiet,
