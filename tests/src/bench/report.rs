@@ -49,7 +49,7 @@ impl Report {
         let mut text = String::from("# Benchmarks\n\n");
         let _ = writeln!(
             text,
-            "Written by `make bench`. One core for the proxy, one for the load generator and the backends; {CONNECTIONS} \
+            "Written by `make bench ARGS=\"--write docs/benchmarks.md\"`. One core for the proxy, one for the load generator and the backends; {CONNECTIONS} \
              connections in a closed loop; medians of {} interleaved rounds. CPU is the proxy's own processor time per request \
              (`/proc/PID/task/*/schedstat`, kernel time included): unlike requests a second it does not depend on which side \
              is the bottleneck. The ratio to HAProxy is the median of the rounds' ratios; less is better. Compare within a \
