@@ -46,13 +46,7 @@ impl Nginx {
 
     /// Kills master and workers.
     pub fn kill(&mut self) {
-        let Some(mut process) = self.process.take() else {
-            return;
-        };
-        for id in process.family() {
-            process::send(id, Signal::KILL);
-        }
-        process.kill();
+        self.process = None;
     }
 
     /// Stops master and workers where they are: the kernel still accepts connections, nobody answers.
@@ -89,12 +83,6 @@ impl Nginx {
         for id in process.family() {
             process::send(id, signal);
         }
-    }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        self.kill();
     }
 }
 

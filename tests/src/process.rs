@@ -63,9 +63,12 @@ impl Process {
         wait::until(longest, &what, || self.ended())
     }
 
-    /// Ends it at once with SIGKILL.
+    /// Ends it and its children at once with SIGKILL: the workers of an nginx outlive their master.
     pub fn kill(&mut self) {
         if self.ended().is_none() {
+            // Stopped first: a master would replace a worker that dies.
+            self.signal(Signal::STOP);
+            children(self.id()).into_iter().for_each(|child| send(child, Signal::KILL));
             // Whether it has just ended by itself makes no difference here.
             let _ = self.child.kill();
             let _ = self.child.wait();
