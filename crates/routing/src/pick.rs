@@ -45,16 +45,18 @@ impl Pool {
         {
             return Some(pick);
         }
-        if self.admitted.is_empty() {
-            let member = self.last_resort.iter().copied().find(|member| !tried(*member))?;
-            return Some(self.take(member, Role::LastResort, None));
-        }
-        let member = match self.rule.balance {
-            Balance::RoundRobin => self.in_turn(cursor, &tried),
+        let in_turn = match self.rule.balance {
+            _ if self.admitted.is_empty() => None,
+            Balance::RoundRobin => self.in_turn(cursor, ask.tried),
             Balance::Random => self.at_random(cursor, &tried),
             Balance::LeastRequests => self.less_busy(cursor, &tried),
         };
-        member.map(|member| self.take(member, Role::Turn, None))
+        if let Some(member) = in_turn {
+            return Some(self.take(member, Role::Turn, None));
+        }
+        // Nobody in service, or everybody in service has failed this request.
+        let member = self.last_resort.iter().copied().find(|member| !tried(*member))?;
+        Some(self.take(member, Role::LastResort, None))
     }
 
     fn trial(&self, ask: &Ask<'_>) -> Option<Pick> {
@@ -76,14 +78,15 @@ impl Pool {
     }
 
     #[inline]
-    fn in_turn(&self, cursor: &mut Cursor, tried: &impl Fn(u16) -> bool) -> Option<u16> {
+    fn in_turn(&self, cursor: &mut Cursor, tried: &[u16]) -> Option<u16> {
         let places = self.admitted.len();
-        let start = cursor.step(places);
-        let first = self.admitted[start];
-        if !tried(first) {
-            return Some(first);
+        if tried.is_empty() {
+            return Some(self.admitted[cursor.step(places)]);
         }
-        (1..places).map(|further| self.admitted[(start + further) % places]).find(|member| !tried(*member))
+        // A retry takes nobody's turn: else the one that fails would get every request first, of two.
+        let start = cursor.stand(places);
+        let order = (1..=places).map(|further| self.admitted[(start + further) % places]);
+        order.into_iter().find(|member| !tried.contains(member))
     }
 
     /// A random place, and from there the next one that has not failed this request.
@@ -135,7 +138,8 @@ mod tests {
         let pool = turns(&[Serving, Trial], LastResort);
         pool.members[1].backend.arm_trial(false);
         assert_eq!(picked(&pool, &ask(&[], false)), Some((0, Role::Turn)));
-        assert_eq!(picked(&pool, &ask(&[0], true)), None, "nobody could hide its failure");
+        let last = picked(&pool, &ask(&[0], true));
+        assert_eq!(last, Some((1, Role::LastResort)), "nobody could hide the failure of a trial");
         assert_eq!(picked(&pool, &ask(&[], true)), Some((1, Role::Trial)));
     }
 
@@ -164,6 +168,29 @@ mod tests {
         assert_eq!(picked(&nobody(LastResort), &ask(&[0, 1], true)), None);
         assert_eq!(picked(&nobody(FailClosed), &ask(&[], true)), None);
         assert!(matches!(picked(&nobody(FailOpen), &ask(&[], true)), Some((_, Role::Turn))));
+    }
+
+    #[test]
+    fn a_request_that_failed_with_everybody_in_service_is_tried_with_the_others() {
+        let pool = |rule| turns(&[Serving, Ejected, Ejected], rule);
+        assert_eq!(picked(&pool(LastResort), &ask(&[0], true)), Some((1, Role::LastResort)));
+        assert_eq!(picked(&pool(LastResort), &ask(&[0, 1], true)), Some((2, Role::LastResort)));
+        assert_eq!(picked(&pool(FailClosed), &ask(&[0], true)), None);
+    }
+
+    #[test]
+    fn a_retry_takes_nobodys_turn() {
+        let pool = turns(&[Serving, Serving], LastResort);
+        let mut cursor = Cursor::new(3);
+        let firsts: Vec<usize> = (0..4)
+            .map(|_| {
+                let first = pool.pick(&mut cursor, &ask(&[], true)).unwrap().member;
+                let second = pool.pick(&mut cursor, &ask(&[first as u16], true)).unwrap().member;
+                assert_ne!(first, second);
+                first
+            })
+            .collect();
+        assert_eq!(firsts.iter().sum::<usize>(), 2, "{firsts:?}");
     }
 
     #[test]
@@ -204,7 +231,9 @@ mod tests {
                 picks.push(pick);
             }
             let in_service = of.iter().filter(|(phase, _)| phase.is_admitted()).count();
-            prop_assert_eq!(tried.len(), if in_service > 0 { in_service } else { of.len() });
+            let served_first = tried.iter().take(in_service).all(|member| of[usize::from(*member)].0.is_admitted());
+            prop_assert!(served_first, "{:?}", tried);
+            prop_assert_eq!(tried.len(), of.len());
             drop(picks);
             prop_assert!(pool.members.iter().all(|member| member.backend.in_flight() == 0));
         }

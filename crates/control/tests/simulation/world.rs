@@ -209,7 +209,7 @@ impl World {
             return check_that_nobody_was_left_out(&pool, &tried);
         };
         let member = &pool.members[pick.member];
-        check_that_it_may_go_there(&pool, pick.member, pick.role);
+        check_that_it_may_go_there(&pool, pick.member, pick.role, &tried);
         let (result, takes) = match member.endpoints.is_empty() {
             true => (Err(Cause::DnsFailed), Duration::ZERO),
             false => self.truths[&member.backend.id.address].answer(),
@@ -381,14 +381,19 @@ fn members(snapshot: &Snapshot) -> impl Iterator<Item = &evenkeel_routing::Membe
     snapshot.pools.iter().flat_map(|pool| &pool.members)
 }
 
-fn check_that_it_may_go_there(pool: &Pool, member: usize, role: Role) {
+fn check_that_it_may_go_there(pool: &Pool, member: usize, role: Role, tried: &[u16]) {
     let phase = pool.members[member].status.phase;
     let nobody_serves = pool.members.iter().all(|member| !member.status.phase.is_admitted());
+    let nobody_is_left = pool
+        .members
+        .iter()
+        .enumerate()
+        .all(|(index, member)| !member.status.phase.is_admitted() || tried.contains(&(index as u16)));
     let rule = pool.rule.when_all_ejected;
     let may = match role {
         Role::Turn => phase.is_admitted() || (nobody_serves && rule == WhenAllEjected::FailOpen),
         Role::Trial => phase == Phase::Trial,
-        Role::LastResort => nobody_serves && rule == WhenAllEjected::LastResort,
+        Role::LastResort => nobody_is_left && rule == WhenAllEjected::LastResort,
     };
     assert!(may, "a backend that is {phase:?} was picked as {role:?}");
 }
