@@ -41,6 +41,7 @@ pub(crate) async fn deliver(
     }
     request.answered(status);
     let Scratch { to_client, to_backend: sent_head, .. } = request.scratch();
+    answer.inline(to_client, &mut exchange.input, &core.buffers);
     down.has_answered = true;
     if way.only_close_ends_it {
         // Cut anywhere, half of this body would look whole, unless the close is a reset.
