@@ -6,16 +6,19 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use evenkeel_model::{Cause, CoreBackend, Outcome};
-use evenkeel_routing::{Backend, Pick};
+use evenkeel_model::{Cause, CoreBackend, Outcome, Role};
+use evenkeel_routing::{Backend, InFlight, Pick, TrialToken};
 
 use crate::core::Core;
 
 /// An attempt in progress.
 pub(crate) struct Attempt {
     core: Rc<Core>,
-    backend: Arc<Backend>,
-    pick: Option<Pick>,
+    in_flight: InFlight,
+    trial: Option<TrialToken>,
+    role: Role,
+    /// The backend's term at the pick.
+    term: u32,
     outcome: Outcome,
     pub(crate) picked: Instant,
     /// Its place in the pool at the pick.
@@ -53,12 +56,14 @@ impl Failure {
 }
 
 impl Attempt {
-    pub(crate) fn new(core: &Rc<Core>, backend: &Arc<Backend>, pick: Pick, now: Instant) -> Self {
+    pub(crate) fn new(core: &Rc<Core>, pick: Pick, now: Instant) -> Self {
         Attempt {
             core: core.clone(),
-            backend: backend.clone(),
             member: pick.member as u16,
-            pick: Some(pick),
+            in_flight: pick.in_flight,
+            trial: pick.trial,
+            role: pick.role,
+            term: pick.term,
             outcome: Outcome::Abandoned,
             picked: now,
             is_reused: false,
@@ -66,17 +71,17 @@ impl Attempt {
     }
 
     pub(crate) fn backend(&self) -> &Arc<Backend> {
-        &self.backend
+        self.in_flight.backend()
     }
 
     /// This core's counters of the backend.
     pub(crate) fn counters(&self) -> &CoreBackend {
-        &self.backend.counters[self.core.index]
+        &self.backend().counters[self.core.index]
     }
 
     /// A trial must prove that new connections can be made.
     pub(crate) fn needs_fresh_connection(&self) -> bool {
-        self.pick.as_ref().is_some_and(|pick| pick.trial.is_some())
+        self.trial.is_some()
     }
 
     /// What the attempt says about its backend. The first word holds.
@@ -98,13 +103,12 @@ impl Attempt {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        let Some(pick) = self.pick.take() else { return };
         let now = match self.outcome {
             Outcome::Failed(_) => Instant::now(),
             Outcome::Success | Outcome::Abandoned => self.picked,
         };
-        self.backend.record(self.core.index, pick.term, pick.role, self.outcome, now);
-        if let (Some(token), Outcome::Success | Outcome::Failed(_)) = (pick.trial, self.outcome) {
+        self.backend().record(self.core.index, self.term, self.role, self.outcome, now);
+        if let (Some(token), Outcome::Success | Outcome::Failed(_)) = (self.trial.take(), self.outcome) {
             token.spend();
         }
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use evenkeel_http1::{BodyKind, HeadLimits, Version};
 use evenkeel_model::{Cause, Class, StatusClass};
-use evenkeel_routing::{Ask, Connections, Pool, Retry};
+use evenkeel_routing::{Ask, Connections, Pool};
 use evenkeel_upstream::Idle;
 
 use crate::attempt::{Attempt, Failure};
@@ -39,7 +39,6 @@ struct Journey<'a> {
     core: &'a Rc<Core>,
     pool: &'a Arc<Pool>,
     kept: &'a PoolView,
-    retry: Retry,
     deadlines: Deadlines,
     history: History,
     tried: Vec<u16>,
@@ -127,7 +126,6 @@ impl<'a> Journey<'a> {
             core,
             pool: &view.snapshot.pools[route.pool],
             kept: &view.pools[route.pool],
-            retry: route.rule.retry.clone(),
             deadlines: Deadlines { timeouts, attempt: None, total },
             history: History { most: route.rule.retry.attempts, ..History::default() },
             tried: Vec::new(),
@@ -142,8 +140,7 @@ impl<'a> Journey<'a> {
         let ask = Ask { tried: &self.tried, hideable, now };
         let pick = self.pool.pick(&mut self.kept.cursor.borrow_mut(), &ask)?;
         self.history.attempts += 1;
-        let backend = &self.pool.members[pick.member].backend;
-        Some(Attempt::new(self.core, backend, pick, now))
+        Some(Attempt::new(self.core, pick, now))
     }
 
     /// One attempt, and once more on a fresh connection if an idle one turned out stale.
@@ -252,7 +249,7 @@ impl<'a> Journey<'a> {
 
     /// Whether a backend's own error is hidden by another attempt, if one can be made.
     fn hides(&self, request: &Request) -> bool {
-        self.retry.statuses.contains(&request.heads().response.status)
+        request.counts_as_failure(request.heads().response.status)
             && request.is_safe()
             && !self.history.has_repeated
             && self.history.attempts < self.history.most
@@ -269,13 +266,14 @@ impl<'a> Journey<'a> {
     ) -> Ready {
         let now = request.now;
         let status = request.heads().response.status;
+        let is_failure = request.counts_as_failure(status);
         let class = StatusClass::of(status).index();
         let counters = &self.pool.counters[self.core.index];
         counters.responses[class].add(1);
         if let Some(attempt) = &mut request.attempt {
             attempt.counters().responses[class].add(1);
             counters.latency.record(now.saturating_duration_since(attempt.picked));
-            if self.retry.statuses.contains(&status) {
+            if is_failure {
                 attempt.fail(Cause::UpstreamStatus);
                 request.cause = Some(Cause::UpstreamStatus);
             }

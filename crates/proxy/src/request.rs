@@ -101,6 +101,11 @@ impl Request {
         self.method().is_safe() && self.is_repeatable()
     }
 
+    /// Whether a backend's own status is one of the route's `retry.statuses`.
+    pub(crate) fn counts_as_failure(&self, status: u16) -> bool {
+        self.route.as_ref().is_some_and(|route| route.rule.retry.statuses.contains(&status))
+    }
+
     /// Reads the clock, after a wait.
     #[inline]
     pub(crate) fn read_clock(&mut self) -> Instant {

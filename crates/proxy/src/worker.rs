@@ -18,6 +18,9 @@ use crate::core::Core;
 use crate::gate::{Accepted, Gate};
 use crate::peers::{Handed, Peers};
 
+/// How long a connection that was handed over waits for its listener to be opened here.
+const LONGEST_EARLY: Duration = Duration::from_secs(1);
+
 /// What the program asks of a worker.
 #[derive(Debug)]
 pub(crate) enum Order {
@@ -50,7 +53,7 @@ struct Serving {
     /// Gates that close, with the end of their time.
     closing: Vec<(Rc<Gate>, Instant)>,
     /// Connections that were handed over before their listener was opened here.
-    early: Vec<Handed>,
+    early: Vec<(Handed, Instant)>,
     /// When the worker ends at the latest.
     end: Option<Instant>,
 }
@@ -118,7 +121,7 @@ impl Serving {
         // Ends when the gate closes.
         tokio::task::spawn_local(acceptor.run(socket));
         self.gates.insert(name, gate);
-        for handed in std::mem::take(&mut self.early) {
+        for (handed, _) in std::mem::take(&mut self.early) {
             self.receive(handed);
         }
     }
@@ -134,7 +137,7 @@ impl Serving {
             || self.closing.iter().map(|(gate, _)| gate).find(|gate| *gate.name() == handed.listener);
         let Some(gate) = self.gates.get(&handed.listener).or_else(closing) else {
             // The order to open it is on its way.
-            return self.early.push(handed);
+            return self.early.push((handed, Instant::now()));
         };
         let Handed { stream, peer, place, .. } = handed;
         if let Ok(stream) = tokio::net::TcpStream::from_std(stream) {
@@ -144,6 +147,7 @@ impl Serving {
 
     fn tick(&mut self, now: Instant) {
         self.core.tick(now);
+        self.early.retain(|(_, since)| now.saturating_duration_since(*since) < LONGEST_EARLY);
         self.closing.retain(|(gate, end)| {
             if now >= *end {
                 gate.cut();
