@@ -27,9 +27,10 @@ pub(crate) struct Moved {
     pub(crate) to_client: u64,
 }
 
-/// Runs until both sides have ended, one has failed, or neither has said a byte for `tunnel_idle`.
+/// Runs until both sides have ended, one has failed, or neither has said a byte for `tunnel_idle`; once one side has
+/// ended, for `body_idle`.
 pub(crate) async fn tunnel(core: &Core, down: &mut Downstream, exchange: &mut Exchange) -> Moved {
-    let longest = down.client.listener.rule.timeouts.tunnel_idle;
+    let timeouts = down.client.listener.rule.timeouts;
     let (mut up, mut back) = (Pipe::default(), Pipe::default());
     let mut timed = None;
     poll_fn(|cx| {
@@ -39,10 +40,15 @@ pub(crate) async fn tunnel(core: &Core, down: &mut Downstream, exchange: &mut Ex
         if sent.is_err() || received.is_err() || (up.is_shut && back.is_shut) {
             return Poll::Ready(());
         }
-        let progress = up.moved + back.moved;
-        if timed != Some(progress) {
-            timed = Some(progress);
+        let (progress, is_ending) = (up.moved + back.moved, up.has_ended || back.has_ended);
+        if timed != Some((progress, is_ending)) {
+            timed = Some((progress, is_ending));
             let now = Instant::now();
+            // A side that has ended says no more: the other one has as long as any body to say the rest.
+            let longest = match is_ending {
+                true => timeouts.tunnel_idle.min(timeouts.body_idle),
+                false => timeouts.tunnel_idle,
+            };
             down.alarm.set(now + longest, now);
         }
         if down.alarm.poll_passed(cx) { Poll::Ready(()) } else { Poll::Pending }

@@ -122,7 +122,8 @@ impl Readings {
         self.in_a_row = match moved[..] {
             [] => self.in_a_row.saturating_add(by_core.iter().sum()),
             [only] => by_core[only],
-            _ => 0,
+            // A strike wakes control at once, so the newest one stands behind the successes of the last half second.
+            _ => by_core.iter().any(|strikes| *strikes > 0).into(),
         };
         report.in_a_row = self.in_a_row;
         report
@@ -174,7 +175,7 @@ mod tests {
             ("0- 1- | 1- |", vec![2, 3]),
             // Which came first is not known, so the success is taken to have come in between.
             ("0- | 0- 1+ | 0- |", vec![1, 0, 1]),
-            ("0+ 1+ 0- 1- | 0- 1- |", vec![0, 2]),
+            ("0+ 1+ 0- 1- | 0- 1- |", vec![1, 3]),
         ] {
             assert_eq!(streaks(story), expected, "{story}");
         }
