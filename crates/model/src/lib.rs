@@ -4,7 +4,6 @@
 
 mod address;
 mod cause;
-mod command;
 mod count;
 mod counters;
 mod histogram;
@@ -14,7 +13,6 @@ mod status;
 
 pub use address::{Address, AddressError, Endpoint};
 pub use cause::{Blame, Cause, Facts, Weight};
-pub use command::Command;
 pub use count::{Count, PerCore};
 pub use counters::{
     BackendCounters, CoreBackend, CoreListener, CorePool, CoreRoute, ListenerCounters, PoolCounters,

@@ -1,16 +1,12 @@
 //! Idle connections to one backend on one core: last in, first out, watched while they wait.
 
 use std::cell::RefCell;
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use evenkeel_model::Count;
 
 use crate::Connection;
 use crate::socket::Idleness;
-
-/// Idle connections to one backend, shared by the tasks of one core.
-pub type IdleCell = Rc<Idle>;
 
 /// A stack of idle connections.
 #[derive(Debug, Default)]

@@ -50,7 +50,7 @@ fn a_get_leaves_a_hung_backend_for_another() {
     for _ in 0..4 {
         assert_eq!(client.get("/").status, 200);
     }
-    // A retry takes a turn of its own, so that the hung backend may be asked first each time.
+    // A retry takes nobody's turn: the hung backend is asked first every other time.
     assert!(hung.requests().len() >= 2);
 }
 
