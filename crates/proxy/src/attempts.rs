@@ -225,8 +225,7 @@ impl<'a> Journey<'a> {
             let interim = match (heard, status) {
                 (Heard::NoContinue, _) => CONTINUE,
                 (Heard::Head, 101) => return check_upgrade(request, exchange),
-                // It had given up waiting for this request before it came.
-                (Heard::Head, 408) if exchange.is_reused && !request.heads().response.keep_alive => {
+                (Heard::Head, 408) if exchange.is_reused && is_unsolicited(request) => {
                     return Err(Cause::StaleReuse.into());
                 }
                 (Heard::Head, 200..) => return Ok(()),
@@ -288,6 +287,11 @@ fn interim<'a>(request: &'a mut Request, exchange: &Exchange) -> &'a [u8] {
     let Scratch { response, to_client, .. } = request.scratch();
     headers::interim(response, exchange.input.filled(), to_client);
     to_client
+}
+
+/// Whether a 408 may be about the idle connection rather than this request, and the request may be sent again to see.
+fn is_unsolicited(request: &Request) -> bool {
+    !request.heads().response.keep_alive && request.is_repeatable()
 }
 
 /// A 101 is valid only as the answer to this very upgrade (RFC 9110, section 15.2.2).

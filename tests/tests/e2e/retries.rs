@@ -1,8 +1,9 @@
 //! Failures that a client never sees, and requests that are never sent twice.
 
 use std::collections::HashSet;
+use std::io::Write;
 use std::net::SocketAddr;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use evenkeel_tests::backend::{Backend, Next, Refusing, Script};
 use evenkeel_tests::balancer::Evenkeel;
@@ -178,4 +179,33 @@ fn what_is_not_http_is_a_bad_head() {
     let response = Client::connect(evenkeel.address()).get("/");
     assert_eq!(response.status, 502);
     assert!(response.text().contains("bad_head"), "{}", response.text());
+}
+
+#[test]
+fn a_408_on_an_idle_connection_is_hidden_where_the_request_may_be_sent_again() {
+    let connections = Arc::new(Mutex::new(HashSet::new()));
+    // The first request of a connection is answered, the second is told that it came too late.
+    let backend = Backend::start(
+        "a",
+        Script::custom(move |_, socket| {
+            let is_first = connections.lock().unwrap().insert(socket.peer_addr()?.as_socket());
+            match is_first {
+                true => socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")?,
+                false => socket
+                    .write_all(b"HTTP/1.1 408 Late\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?,
+            }
+            Ok(if is_first { Next::Continue } else { Next::Close })
+        }),
+    );
+    let evenkeel = Evenkeel::start(&format!(
+        "workers: 1\npools: {{ web: {{ backends: [\"{}\"] }} }}\n",
+        backend.address()
+    ));
+    let mut client = Client::connect(evenkeel.address());
+    assert_eq!(client.get("/fresh").status, 200);
+    assert_eq!(client.get("/reused").status, 200);
+    assert_eq!(backend.deliveries("/reused"), 2);
+    let post = client.post("/once", b"x");
+    assert_eq!(post.status, 408, "a request that may not be repeated gets the backend's own answer");
+    assert_eq!(backend.deliveries("/once"), 1);
 }
