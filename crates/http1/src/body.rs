@@ -41,6 +41,26 @@ impl BodyDecoder {
         Self { state }
     }
 
+    /// Without the trailers that `nominated`, a list as in `Connection`, names (RFC 9110, 7.6.1).
+    #[cold]
+    #[must_use]
+    pub fn dropping(mut self, nominated: Vec<u8>) -> Self {
+        if let State::Chunked(chunked) = &mut self.state {
+            chunked.drop_trailers(nominated);
+        }
+        self
+    }
+
+    /// Without the trailers whose names have an underscore.
+    #[inline]
+    #[must_use]
+    pub fn dropping_underscores(mut self) -> Self {
+        if let State::Chunked(chunked) = &mut self.state {
+            chunked.drop_underscored_trailers();
+        }
+        self
+    }
+
     /// Decodes in place: takes bytes from the front of `buffer` and moves the payload in them to
     /// `buffer[..produced]`. From `buffer[consumed]` on nothing is touched.
     ///
@@ -97,8 +117,7 @@ impl BodyDecoder {
     }
 
     /// The trailer section as lines of `name: value` with CRLF, without those that have no business in a trailer;
-    /// meaningful once the body is done. At most 16 KiB and 100 fields. Fields that the head's `Connection`
-    /// nominated are still in it.
+    /// meaningful once the body is done. At most 16 KiB and 100 fields.
     #[inline]
     pub fn trailers(&self) -> &[u8] {
         match &self.state {

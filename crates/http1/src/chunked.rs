@@ -25,6 +25,7 @@ pub(crate) struct Chunked {
     payload_bytes: u64,
     /// Boxed, since most bodies have none.
     trailers: Option<Box<Trailers>>,
+    drops_underscores: bool,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -78,6 +79,14 @@ impl Chunked {
         self.place == Place::Done
     }
 
+    pub(crate) fn drop_trailers(&mut self, nominated: Vec<u8>) {
+        self.trailers.get_or_insert_default().nominated = nominated;
+    }
+
+    pub(crate) fn drop_underscored_trailers(&mut self) {
+        self.drops_underscores = true;
+    }
+
     pub(crate) fn trailers(&self) -> &[u8] {
         self.trailers.as_ref().map_or(&[], |trailers| trailers.kept())
     }
@@ -95,7 +104,8 @@ impl Chunked {
 
     #[cold]
     fn take_trailer(&mut self, bytes: &[u8]) -> Result<usize, BadBody> {
-        let (taken, line_ended) = self.trailers.get_or_insert_default().take(bytes)?;
+        let trailers = self.trailers.get_or_insert_default();
+        let (taken, line_ended) = trailers.take(bytes, self.drops_underscores)?;
         if line_ended {
             self.place = Place::Trailer;
         }

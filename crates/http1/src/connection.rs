@@ -13,6 +13,8 @@ pub(crate) struct Options {
     pub(crate) close: bool,
     pub(crate) keep_alive: bool,
     pub(crate) upgrade: bool,
+    /// Something else is listed.
+    pub(crate) nominates: bool,
 }
 
 impl Options {
@@ -47,7 +49,8 @@ fn read(buffer: &[u8], fields: &mut [Field]) -> Option<Options> {
                 options.close = true;
             } else if option.eq_ignore_ascii_case(b"upgrade") {
                 options.upgrade = true;
-            } else {
+            } else if !option.is_empty() && !option.eq_ignore_ascii_case(b"te") {
+                options.nominates = true;
                 nominate(buffer, fields, option);
             }
         }
@@ -56,7 +59,7 @@ fn read(buffer: &[u8], fields: &mut [Field]) -> Option<Options> {
 }
 
 fn nominate(buffer: &[u8], fields: &mut [Field], option: &[u8]) {
-    if option.is_empty() || !may_be_nominated(option) {
+    if !may_be_nominated(option) {
         return;
     }
     for field in fields.iter_mut().filter(|field| field.name.len() == option.len()) {
@@ -65,6 +68,12 @@ fn nominate(buffer: &[u8], fields: &mut [Field], option: &[u8]) {
             field.known = Known::Nominated;
         }
     }
+}
+
+/// The values of every `Connection` field, as one list.
+pub(crate) fn joined(buffer: &[u8], fields: &[Field]) -> Vec<u8> {
+    let connection = fields.iter().filter(|field| field.known == Known::Connection);
+    connection.map(|field| field.value.of(buffer)).collect::<Vec<_>>().join(&b","[..])
 }
 
 /// Whether `Connection` may take the field away. Otherwise a client could strip what identifies it, what the proxy

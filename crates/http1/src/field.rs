@@ -56,6 +56,8 @@ pub(crate) struct Notable {
     pub(crate) upgrade: Seen,
     pub(crate) expect: Seen,
     pub(crate) te: Seen,
+    /// Fields whose name has an underscore.
+    pub(crate) underscored: u16,
 }
 
 impl Notable {
@@ -70,6 +72,10 @@ impl Notable {
             Known::Upgrade => &mut self.upgrade,
             Known::Expect => &mut self.expect,
             Known::Te => &mut self.te,
+            Known::Underscore => {
+                self.underscored += 1;
+                return;
+            }
             _ => return,
         };
         seen.add(field.value);

@@ -13,7 +13,7 @@ pub enum Refusal {
     BadTarget,
     /// The target is longer than the limit.
     UriTooLong,
-    /// A version of HTTP other than 1.0 and 1.1.
+    /// Another major version than HTTP/1.
     UnsupportedVersion,
     /// TRACE or CONNECT.
     MethodNotAllowed,

@@ -42,6 +42,10 @@ pub struct RequestHead {
     pub upgrade: Option<Span>,
     /// Whether `TE` lists `trailers`. Never in HTTP/1.0.
     pub te_trailers: bool,
+    /// How many fields are [`Known::Underscore`].
+    pub underscored: u16,
+    /// Whether `Connection` lists more than the options that everybody knows: see [`RequestHead::nominated`].
+    pub nominates: bool,
     search: Search,
 }
 
@@ -99,6 +103,12 @@ impl RequestHead {
         }
     }
 
+    /// The values of `Connection`, joined: what it nominates has no business in the trailers either.
+    #[cold]
+    pub fn nominated(&self, buffer: &[u8]) -> Vec<u8> {
+        connection::joined(buffer, &self.fields)
+    }
+
     /// Interprets what the tokeniser accepted.
     #[inline]
     fn read(&mut self, buffer: &[u8], tokens: &Tokens<'_>) -> Result<(), Refusal> {
@@ -110,6 +120,7 @@ impl RequestHead {
         self.method_span = Span::locate(buffer, tokens.method);
         self.method = Method::of(tokens.method);
         self.version = tokens.version;
+        self.underscored = notable.underscored;
         self.length = tokens.length;
         self.read_target(buffer, Span::locate(buffer, tokens.target), &notable)?;
         self.body = framing::of_request(buffer, &notable, self.version)?;
@@ -140,6 +151,7 @@ impl RequestHead {
             .ok_or(Refusal::TooManyConnectionOptions)?;
         let is_http11 = self.version == Version::Http11;
         self.keep_alive = options.keeps_alive(self.version);
+        self.nominates = options.nominates;
         self.upgrade = notable.upgrade.single().filter(|_| options.upgrade && is_http11);
         // Most requests have none of these.
         self.te_trailers = is_http11 && !notable.te.is_nowhere() && self.accepts_trailers(buffer);

@@ -35,6 +35,8 @@ pub struct ResponseHead {
     pub keep_alive_timeout: Option<u64>,
     /// The value of the only `Upgrade` field, if `Connection` lists `upgrade`. Never in HTTP/1.0.
     pub upgrade: Option<Span>,
+    /// Whether `Connection` lists more than the options that everybody knows: see [`ResponseHead::nominated`].
+    pub nominates: bool,
     search: Search,
 }
 
@@ -71,6 +73,12 @@ impl ResponseHead {
         let fields = std::mem::take(&mut self.fields);
         *self = Self { fields, ..Self::default() };
         self.fields.clear();
+    }
+
+    /// The values of `Connection`, joined: what it nominates has no business in the trailers either.
+    #[cold]
+    pub fn nominated(&self, buffer: &[u8]) -> Vec<u8> {
+        connection::joined(buffer, &self.fields)
     }
 
     #[inline]
@@ -158,6 +166,7 @@ impl ResponseHead {
     fn read_options(&mut self, head: &[u8], notable: &Notable) -> Result<(), BadResponse> {
         let options = connection::options(head, &mut self.fields, notable).ok_or(BadResponse::BadField)?;
         self.keep_alive = options.keeps_alive(self.version) && self.body != BodyKind::UntilClose;
+        self.nominates = options.nominates;
         let is_http11 = self.version == Version::Http11;
         self.upgrade = notable.upgrade.single().filter(|_| options.upgrade && is_http11);
         self.keep_alive_timeout = notable.keep_alive.single().and_then(|value| timeout(value.of(head)));

@@ -104,7 +104,7 @@ fn explain(error: Error, head: &[u8], version: &[u8]) -> Result<(), Refusal> {
     match error {
         Error::Version => match version_shape(version) {
             Shape::Begun => Ok(()),
-            Shape::Another => Err(Refusal::UnsupportedVersion),
+            Shape::AnotherMajor => Err(Refusal::UnsupportedVersion),
             Shape::Wrong => Err(Refusal::BadRequestLine),
         },
         Error::TooManyHeaders => Err(Refusal::TooManyFields),
@@ -140,9 +140,9 @@ fn is_version(version: &[u8]) -> bool {
 enum Shape {
     /// Could still be one.
     Begun,
-    /// One that we do not speak.
-    Another,
-    /// No version at all.
+    /// Of another protocol than HTTP/1.
+    AnotherMajor,
+    /// No version at all, or a minor one that nobody has defined.
     Wrong,
 }
 
@@ -155,6 +155,7 @@ fn version_shape(version: &[u8]) -> Shape {
     match fits {
         false => Shape::Wrong,
         true if version.len() < pattern.len() => Shape::Begun,
-        true => Shape::Another,
+        true if version[5] == b'1' => Shape::Wrong,
+        true => Shape::AnotherMajor,
     }
 }

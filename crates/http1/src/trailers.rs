@@ -2,7 +2,7 @@
 
 use memchr::memchr;
 
-use crate::field::is_token;
+use crate::field::{is_token, list};
 use crate::known::{folds_into_ours, is_forwarding_name, starts_with};
 use crate::{BadBody, Known};
 
@@ -19,6 +19,8 @@ pub(crate) struct Trailers {
     /// Of all lines, also of those dropped.
     bytes: usize,
     fields: usize,
+    /// Names that `Connection` listed.
+    pub(crate) nominated: Vec<u8>,
 }
 
 impl Trailers {
@@ -28,7 +30,7 @@ impl Trailers {
     }
 
     /// Takes bytes up to the end of the line; returns their number and whether the line has ended.
-    pub(crate) fn take(&mut self, bytes: &[u8]) -> Result<(usize, bool), BadBody> {
+    pub(crate) fn take(&mut self, bytes: &[u8], drops_underscores: bool) -> Result<(usize, bool), BadBody> {
         let end = memchr(b'\n', bytes);
         let taken = end.map_or(bytes.len(), |end| end + 1);
         self.bytes += taken;
@@ -37,19 +39,20 @@ impl Trailers {
         }
         self.lines.extend_from_slice(&bytes[..taken]);
         if end.is_some() {
-            self.end_line()?;
+            self.end_line(drops_underscores)?;
         }
         Ok((taken, end.is_some()))
     }
 
-    fn end_line(&mut self) -> Result<(), BadBody> {
+    fn end_line(&mut self, drops_underscores: bool) -> Result<(), BadBody> {
         self.fields += 1;
         if self.fields > MAX_FIELDS {
             return Err(BadBody::TrailersTooLarge);
         }
         let line = self.lines[self.line..].strip_suffix(b"\r\n").ok_or(BadBody::BadTrailer)?;
         let name = name(line).ok_or(BadBody::BadTrailer)?;
-        if is_forbidden(name) {
+        let is_nominated = || list(&self.nominated).any(|option| option.eq_ignore_ascii_case(name));
+        if is_forbidden(name) || (drops_underscores && name.contains(&b'_')) || is_nominated() {
             self.lines.truncate(self.line);
         }
         self.line = self.lines.len();

@@ -1,6 +1,6 @@
 //! Bodies: where they end, and what is refused on the way.
 
-use evenkeel_http1::{BadBody, BodyDecoder, BodyKind, Decoded};
+use evenkeel_http1::{BadBody, BodyDecoder, BodyKind, Decoded, HeadLimits, RequestHead};
 
 use crate::delivery::{Body, body_in};
 
@@ -166,6 +166,33 @@ fn trailers_cannot_frame_route_or_authenticate() {
         let body = chunked(format!("0\r\nA: b\r\n{name}: 5\r\nC: d\r\n\r\n")).expect("good trailers");
         assert_eq!(body.trailers, "A: b\r\nC: d\r\n", "{name}");
     }
+}
+
+#[test]
+fn trailers_that_connection_nominated_or_that_have_underscores_are_dropped_on_request() {
+    let trailers = |decoder: BodyDecoder| {
+        let mut decoder = decoder;
+        let mut bytes = b"0\r\nX-Hop: a\r\nX-End: b\r\nX_Own: c\r\n\r\n".to_vec();
+        decoder.decode(&mut bytes).expect("good trailers");
+        String::from_utf8_lossy(decoder.trailers()).into_owned()
+    };
+    let new = || BodyDecoder::new(BodyKind::Chunked);
+    assert_eq!(trailers(new()), "X-Hop: a\r\nX-End: b\r\nX_Own: c\r\n");
+    assert_eq!(trailers(new().dropping(b"close, x-hop".to_vec())), "X-End: b\r\nX_Own: c\r\n");
+    assert_eq!(trailers(new().dropping_underscores()), "X-Hop: a\r\nX-End: b\r\n");
+}
+
+#[test]
+fn what_connection_nominates_is_told_to_whoever_reads_the_trailers() {
+    let head = b"POST / HTTP/1.1\r\nHost: a.test\r\nConnection: TE, close\r\nConnection: X-Hop\r\n\r\n";
+    let mut parsed = RequestHead::default();
+    assert_eq!(parsed.parse(head, &HeadLimits::default()), Ok(true));
+    assert!(parsed.nominates);
+    assert_eq!(parsed.nominated(head), b"TE, close,X-Hop");
+    let head = b"POST / HTTP/1.1\r\nHost: a.test\r\nConnection: TE, keep-alive, Upgrade,\r\n\r\n";
+    parsed.clear();
+    assert_eq!(parsed.parse(head, &HeadLimits::default()), Ok(true));
+    assert!(!parsed.nominates);
 }
 
 #[test]
