@@ -316,12 +316,7 @@ fn snapshot(phase: Phase) -> Snapshot {
     };
     let counters = Arc::new(RouteCounters::new(WORKERS));
     let route = Route { label: "*".into(), rule, pool: 0, counters };
-    let rule = ListenerRule {
-        name: "edge".into(),
-        address: SocketAddr::from(([127, 0, 0, 1], 0)),
-        timeouts: Default::default(),
-        limits: Default::default(),
-    };
+    let rule = ListenerRule::new("edge".into(), SocketAddr::from(([127, 0, 0, 1], 0)));
     let counters = Arc::new(ListenerCounters::new(WORKERS));
     Snapshot {
         generation: 3,

@@ -12,6 +12,7 @@ mod pool;
 mod quantity;
 mod table;
 
+use evenkeel_routing::Underscores;
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::Deserialize;
 
@@ -19,8 +20,8 @@ pub(crate) use self::backend::BackendDocument;
 use self::choice::{NotYet, Word, Words};
 pub(crate) use self::choice::{Switch, Workers};
 pub(crate) use self::matching::{HostPattern, PathPattern};
-pub(crate) use self::name::{BackendAddress, ListenAddress, Name, Refusal};
-use self::name::{LogPath, Network, Text, ViaName};
+pub(crate) use self::name::{BackendAddress, ListenAddress, Name, Refusal, Text, UpgradeName};
+use self::name::{LogPath, Network, ViaName};
 pub(crate) use self::pool::{
     ConnectionsDocument, EjectDocument, HealthDocument, PoolDocument, ProbeDocument, RetryDocument,
     TimeoutsDocument,
@@ -43,15 +44,12 @@ pub(crate) const NOT_YET: &[&str] = &[
     "backoff",
     "budget",
     "dns",
-    "half_close",
     "hsts",
-    "informational",
     "keep_at_least",
     "minimum_requests",
     "proxy_status",
     "rate",
     "redirect_to_https",
-    "refuse_ambiguous_paths",
     "replay_bytes",
     "resolve",
     "retry_after",
@@ -127,14 +125,14 @@ pub(crate) struct ListenerDocument {
     pub(crate) limits: Option<ClientLimitsDocument>,
     /// What is spoken; only `[http/1.1]` works yet.
     pub(crate) protocols: Option<Vec<Word<Protocol>>>,
-    /// What happens to fields with an underscore in their name; only `drop` works yet.
+    /// What happens to request fields with an underscore in their name, which many servers take for a hyphen: `drop`, `pass` or `refuse`. One that would pass for a framing, `Host` or forwarding field is always refused. Default: drop.
     pub(crate) underscores: Option<Word<Underscores>>,
-    /// Protocols that a client may switch to; only `[websocket]` works yet.
-    pub(crate) upgrades: Option<Vec<Word<Upgrade>>>,
-    /// Does not work yet: serving clients that closed their sending side.
-    pub(crate) half_close: Option<NotYet>,
-    /// Does not work yet: refusing paths that servers read in different ways.
-    pub(crate) refuse_ambiguous_paths: Option<NotYet>,
+    /// Protocols that a client may switch to (`Upgrade`), or `off`. Default: [websocket].
+    pub(crate) upgrades: Option<Switch<Vec<Text<UpgradeName>>>>,
+    /// Whether a client that has closed its sending side still gets its answer. If not, it counts as gone (499). Default: false.
+    pub(crate) half_close: Option<Switch<bool>>,
+    /// Whether a path that servers may read in different ways is refused (400): with `.` or `..` segments, however encoded, or with an encoded slash, backslash or NUL. Default: false.
+    pub(crate) refuse_ambiguous_paths: Option<Switch<bool>>,
     /// Does not work yet: TLS.
     pub(crate) tls: Option<NotYet>,
     /// Does not work yet: telling browsers to stay with HTTPS.
@@ -147,18 +145,6 @@ pub(crate) struct ListenerDocument {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Protocol {
     Http11,
-}
-
-/// What happens to fields with an underscore in their name.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Underscores {
-    Drop,
-}
-
-/// A protocol that a client may switch to.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Upgrade {
-    Websocket,
 }
 
 /// How long a listener waits for a client.
@@ -236,12 +222,8 @@ impl Words for Protocol {
 }
 
 impl Words for Underscores {
-    const KNOWN: &'static [(&'static str, Self)] = &[("drop", Underscores::Drop)];
-    const LATER: &'static [&'static str] = &["pass", "refuse"];
-}
-
-impl Words for Upgrade {
-    const KNOWN: &'static [(&'static str, Self)] = &[("websocket", Upgrade::Websocket)];
+    const KNOWN: &'static [(&'static str, Self)] =
+        &[("drop", Underscores::Drop), ("pass", Underscores::Pass), ("refuse", Underscores::Refuse)];
     const LATER: &'static [&'static str] = &[];
 }
 

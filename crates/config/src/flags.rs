@@ -4,9 +4,7 @@ use std::collections::HashSet;
 
 use evenkeel_health::Policy;
 use evenkeel_model::{Address, PoolName};
-use evenkeel_routing::{
-    ClientLimits, ClientTimeouts, ForwardingRule, HostMatch, ListenerRule, PathMatch, PoolRule, Rule,
-};
+use evenkeel_routing::{ForwardingRule, HostMatch, ListenerRule, PathMatch, PoolRule, Rule};
 
 use crate::check::{ADMIN_ADDRESS, DRAIN_TIMEOUT, overlap};
 use crate::document::{BackendAddress, ListenAddress, Refusal};
@@ -74,12 +72,7 @@ fn smallest(listen: std::net::SocketAddr, backends: Vec<Address>) -> Plan {
         access_log: Some(AccessLogRule::Stdout),
         drain_timeout: DRAIN_TIMEOUT,
         forwarding: ForwardingRule::default(),
-        listeners: vec![ListenerRule {
-            name: listen.to_string().into(),
-            address: listen,
-            timeouts: ClientTimeouts::default(),
-            limits: ClientLimits::default(),
-        }],
+        listeners: vec![ListenerRule::new(listen.to_string().into(), listen)],
         routes: vec![Rule {
             host: HostMatch::Any,
             path: PathMatch::Any,

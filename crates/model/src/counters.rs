@@ -2,7 +2,7 @@
 //!
 //! The owners of these (roster, snapshot) keep them over reloads, by name.
 
-use crate::{Cause, Count, Histogram, PerCore};
+use crate::{Cause, Count, Histogram, Limit, PerCore};
 
 /// Index of a status class: 1xx is 0, 5xx is 4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +50,10 @@ pub struct CoreListener {
     pub responses: [Count; 5],
     /// Requests that could not be read (400, 408, 413, 414, 431 and the like).
     pub bad_requests: Count,
+    /// How often each limit was reached.
+    pub limited: [Count; Limit::ALL.len()],
+    /// Request fields dropped because of an underscore in their name.
+    pub dropped_fields: Count,
     /// Clients that left before their response was complete.
     pub aborted: Count,
     /// Bytes read from clients.

@@ -9,6 +9,7 @@ mod counters;
 mod histogram;
 mod identity;
 mod ledger;
+mod limit;
 mod status;
 
 pub use address::{Address, AddressError, Endpoint};
@@ -21,4 +22,5 @@ pub use counters::{
 pub use histogram::{BOUNDS_SECONDS, Histogram, Totals};
 pub use identity::{BackendId, PoolName};
 pub use ledger::{Class, Outcome, Reached, Transport};
+pub use limit::Limit;
 pub use status::{Evidence, Phase, Report, Role, Status, Strike};

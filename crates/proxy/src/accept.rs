@@ -1,9 +1,12 @@
 //! Accepting on one worker's socket, until the listener closes; then what is queued is still let in.
 
+use std::fs::File;
+use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
@@ -11,8 +14,11 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::gate::{Accepted, Gate};
 use crate::peers::{Handed, Peers};
 
-/// How long to wait for descriptors or memory to come back.
-const SHORTAGE: Duration = Duration::from_millis(50);
+/// How long to wait before descriptors or memory are looked for again.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How long a shortage lasts before clients are told, instead of waiting in the queue.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Who accepts, and for whom.
 pub(crate) struct Acceptor {
@@ -22,9 +28,17 @@ pub(crate) struct Acceptor {
     pub(crate) peers: Arc<Peers>,
 }
 
+/// What an acceptor does about a lack of descriptors.
+struct Shortage {
+    /// A descriptor that is kept for the day on which there is no other.
+    spare: Option<File>,
+    since: Option<Instant>,
+}
+
 impl Acceptor {
     /// Accepts until the gate closes.
     pub(crate) async fn run(self, socket: TcpListener) {
+        let mut shortage = Shortage { spare: spare(), since: None };
         loop {
             // Both are cancel-safe: a connection is either accepted whole or stays queued.
             let accepted = tokio::select! {
@@ -33,8 +47,11 @@ impl Acceptor {
                 accepted = socket.accept() => accepted,
             };
             match accepted {
-                Ok((stream, peer)) => self.take(stream, peer),
-                Err(error) => self.after_error(&error).await,
+                Ok((stream, peer)) => {
+                    shortage.since = None;
+                    self.take(stream, peer);
+                }
+                Err(error) => self.after_error(&error, &socket, &mut shortage).await,
             }
         }
         self.drain(socket);
@@ -53,12 +70,31 @@ impl Acceptor {
         }
     }
 
-    async fn after_error(&self, error: &io::Error) {
-        let shortage = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
-        if Errno::from_io_error(error).is_some_and(|errno| shortage.contains(&errno)) {
-            tracing::warn!(listener = &*self.name, %error, "cannot accept; trying again shortly");
-            tokio::time::sleep(SHORTAGE).await;
+    /// Waits for descriptors or memory to come back, having given back what is only kept for speed. When they do not,
+    /// clients are told one by one: a queue that nobody empties tells them nothing.
+    async fn after_error(&self, error: &io::Error, socket: &TcpListener, shortage: &mut Shortage) {
+        const SHORTAGES: [Errno; 4] = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+        if !Errno::from_io_error(error).is_some_and(|errno| SHORTAGES.contains(&errno)) {
+            return;
         }
+        let now = Instant::now();
+        let since = *shortage.since.get_or_insert_with(|| {
+            tracing::warn!(listener = &*self.name, %error, "cannot accept; idle connections to backends are closed");
+            now
+        });
+        self.gate.release_idle();
+        if now.saturating_duration_since(since) >= PATIENCE && shortage.spare.take().is_some() {
+            let accepted = poll_fn(|cx| match socket.poll_accept(cx) {
+                Poll::Ready(accepted) => Poll::Ready(accepted.ok()),
+                Poll::Pending => Poll::Ready(None),
+            });
+            if let Some((stream, peer)) = accepted.await {
+                self.gate.turn_away(&stream, peer);
+            }
+        } else {
+            tokio::time::sleep(PAUSE).await;
+        }
+        shortage.spare = shortage.spare.take().or_else(spare);
     }
 
     /// Lets in what is queued; the queue takes no more by now.
@@ -71,4 +107,9 @@ impl Acceptor {
             }
         }
     }
+}
+
+/// Any descriptor will do.
+fn spare() -> Option<File> {
+    File::open("/dev/null").ok()
 }

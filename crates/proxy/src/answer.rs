@@ -1,15 +1,21 @@
 //! Responses of evenkeel's own: short, with a cause token and the request id, and nothing internal.
 
-use evenkeel_http1::{HeadWriter, Method, Refusal, Version, reason};
-use evenkeel_model::Cause;
+use evenkeel_http1::{HeadWriter, Known, Method, Refusal, reason};
+use evenkeel_model::{Cause, Limit};
 
 use crate::attempt::Failure;
-use crate::downstream::Downstream;
+use crate::body_format::{Format, Notice};
+use crate::downstream::{Client, Downstream};
+use crate::gate::NoRoom;
 use crate::headers;
 use crate::request::Request;
+use crate::scratch::Scratch;
 
 /// What a client is told to wait after a 503, in seconds.
 const RETRY_AFTER_SECONDS: u64 = 1;
+
+/// What passes by default; a backend may refuse any of it, and other methods pass, too.
+const ALLOWED: &[u8] = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// What becomes of a client's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +39,9 @@ pub(crate) async fn failure(
 ) -> After {
     request.cause = Some(failed.cause);
     request.detail = failed.detail;
+    if matches!(failed.cause, Cause::ClientError | Cause::SlowClient) {
+        request.client.counters().bad_requests.add(1);
+    }
     if failed.cause == Cause::ClientAbort {
         return After::Abort;
     }
@@ -41,11 +50,53 @@ pub(crate) async fn failure(
         (Cause::ClientError | Cause::SlowClient, Some(detail)) => detail,
         (cause, _) => cause.token(),
     };
-    send(down, request, status, token, explanation(failed.cause), keep_alive).await
+    send(down, request, status, token, explanation(&failed), keep_alive).await
+}
+
+/// Answers OPTIONS for evenkeel itself.
+pub(crate) async fn options(down: &mut Downstream, request: &mut Request, keep_alive: bool) -> After {
+    request.read_clock();
+    request.answered(204);
+    let mut out = std::mem::take(&mut request.scratch().to_client);
+    out.clear();
+    let mut writer = HeadWriter::response(&mut out, 204, reason(204).as_bytes());
+    writer.field(b"Date", &request.core.date.text());
+    writer.field(b"Allow", ALLOWED);
+    writer.field(b"X-Request-Id", &request.heads().request_id);
+    headers::connection(&mut writer, keep_alive, request.version());
+    writer.finish();
+    write(down, request, out, keep_alive).await
+}
+
+/// What a connection is told that is not let in: the whole answer.
+pub(crate) fn no_room(client: &Client, request: &mut Request, why: NoRoom) -> Vec<u8> {
+    let (token, explanation) = match why {
+        NoRoom::Connections => {
+            client.reached(Limit::Connections);
+            ("connection_limit", "this listener has as many connections as it may have")
+        }
+        NoRoom::ConnectionsPerClient => {
+            client.reached(Limit::ConnectionsPerClient);
+            ("client_connection_limit", "this client has as many connections as it may have")
+        }
+        NoRoom::Descriptors => ("out_of_descriptors", "the proxy has no descriptors left"),
+    };
+    request.cause = Some(Cause::LocalResource);
+    request.detail = Some(token);
+    request.answered(503);
+    let mut out = Vec::new();
+    write_notice(request, 503, token, explanation, false, &mut out);
+    out
 }
 
 /// Answers a request that could not be read.
 pub(crate) async fn refusal(down: &mut Downstream, request: &mut Request, refused: Refusal) -> After {
+    match refused {
+        Refusal::HeadTooLarge => down.client.reached(Limit::HeadBytes),
+        Refusal::TooManyFields => down.client.reached(Limit::Fields),
+        Refusal::UriTooLong => down.client.reached(Limit::UriBytes),
+        _ => {}
+    }
     request.cause = Some(Cause::ClientError);
     request.detail = Some(refused.token());
     request.client.counters().bad_requests.add(1);
@@ -54,7 +105,7 @@ pub(crate) async fn refusal(down: &mut Downstream, request: &mut Request, refuse
 
 /// Answers a request whose head did not arrive in time.
 pub(crate) async fn too_slow(down: &mut Downstream, request: &mut Request) -> After {
-    request.client.counters().bad_requests.add(1);
+    down.client.reached(Limit::Head);
     let failed = Failure::of_client(408, "head_timeout");
     failure(down, request, failed, false).await
 }
@@ -72,22 +123,47 @@ async fn send(
     }
     request.read_clock();
     request.answered(status);
+    let mut out = std::mem::take(&mut request.scratch().to_client);
+    out.clear();
+    write_notice(request, status, token, explanation, keep_alive, &mut out);
+    write(down, request, out, keep_alive).await
+}
+
+fn write_notice(
+    request: &mut Request,
+    status: u16,
+    token: &str,
+    explanation: &str,
+    keep_alive: bool,
+    out: &mut Vec<u8>,
+) {
     let fresh_id = request.core.random.request_id();
     let scratch = request.scratch();
     if scratch.request_id.is_empty() {
         scratch.request_id.extend_from_slice(&fresh_id);
     }
-    let id = String::from_utf8_lossy(&scratch.request_id);
-    let body = format!("{status} {token}: {explanation}\nrequest {id}\n");
-    let version = scratch.request.version;
+    let request_id = String::from_utf8_lossy(&scratch.request_id);
+    let format = preferred_format(scratch);
+    let notice = Notice { status, reason: reason(status), token, explanation, request_id: &request_id };
+    let body = format.write(&notice);
     let is_head = scratch.request.method == Method::Head;
-    let mut out = std::mem::take(&mut scratch.to_client);
-    out.clear();
-    write_head(down, request, status, body.len(), keep_alive, version, &mut out);
+    write_head(request, status, (format, body.len()), keep_alive, out);
     if !is_head {
         out.extend_from_slice(body.as_bytes());
         request.bytes_out = body.len() as u64;
     }
+}
+
+/// As the fields say that have been read: of a request that was refused early there are none.
+fn preferred_format(scratch: &Scratch) -> Format {
+    let accept = scratch.request.fields.iter().filter(|field| field.known == Known::Accept);
+    Format::preferred(
+        accept.filter_map(|field| scratch.head.get(field.value.start as usize..field.value.end as usize)),
+    )
+}
+
+async fn write(down: &mut Downstream, request: &mut Request, out: Vec<u8>, keep_alive: bool) -> After {
+    debug_assert!(!down.has_answered, "one answer a request");
     down.has_answered = true;
     let written = down.write_all(&out).await;
     request.scratch().to_client = out;
@@ -99,33 +175,39 @@ async fn send(
 }
 
 fn write_head(
-    down: &Downstream,
     request: &Request,
     status: u16,
-    length: usize,
+    (format, length): (Format, usize),
     keep_alive: bool,
-    version: Version,
     out: &mut Vec<u8>,
 ) {
     let mut writer = HeadWriter::response(out, status, reason(status).as_bytes());
     writer.field(b"Date", &request.core.date.text());
-    writer.field(b"Content-Type", b"text/plain; charset=utf-8");
+    writer.field(b"Content-Type", format.content_type());
     writer.number(b"Content-Length", length as u64);
+    writer.field(b"Vary", b"Accept");
     writer.field(b"Cache-Control", b"no-store");
     writer.field(b"X-Request-Id", &request.heads().request_id);
     match status {
-        405 => writer.field(b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+        405 => writer.field(b"Allow", ALLOWED),
         503 => writer.number(b"Retry-After", RETRY_AFTER_SECONDS),
         _ => {}
     }
-    debug_assert!(!down.has_answered, "one answer a request");
-    headers::connection(&mut writer, keep_alive, version);
+    headers::connection(&mut writer, keep_alive, request.version());
     writer.finish();
 }
 
 /// One sentence for the client, which knows nothing of backends.
-fn explanation(cause: Cause) -> &'static str {
-    match cause {
+fn explanation(failed: &Failure) -> &'static str {
+    match failed.cause {
+        Cause::ClientError => match failed.detail {
+            Some("body_too_large") => "the request body is too large",
+            Some("ambiguous_path") => "servers may read this path in different ways",
+            Some("underscored_field_name") => "a field name has an underscore",
+            Some("bad_max_forwards") => "Max-Forwards must come once, as a decimal number",
+            _ => "the request could not be understood",
+        },
+        Cause::ClientAbort => "the client has left",
         Cause::NoRoute => "nothing is served under this host and path",
         Cause::NoHealthyBackend => "no server is available for this request",
         Cause::LocalResource => "the proxy ran out of a local resource",
@@ -142,7 +224,6 @@ fn explanation(cause: Cause) -> &'static str {
         Cause::HeadTimeout | Cause::Deadline | Cause::AttemptTimeout | Cause::BodyIdleTimeout => {
             "the server did not answer in time"
         }
-        Cause::ClientAbort | Cause::ClientError => "the request could not be understood",
         Cause::SlowClient => "the request did not arrive in time",
         Cause::UpstreamStatus => "the server reported an error",
         Cause::Internal => "the proxy failed; this is a bug, and it was logged",

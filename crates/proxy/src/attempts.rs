@@ -4,9 +4,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use evenkeel_http1::{BodyKind, HeadLimits, Version};
-use evenkeel_model::{Cause, Class, StatusClass};
-use evenkeel_routing::{Ask, Connections, Pool};
+use evenkeel_http1::{BodyDecoder, BodyKind, HeadLimits, Version};
+use evenkeel_model::{Cause, Class, Limit, StatusClass};
+use evenkeel_routing::{Ask, Connections, Pool, Underscores};
 use evenkeel_upstream::Idle;
 
 use crate::attempt::{Attempt, Failure};
@@ -19,9 +19,6 @@ use crate::headers;
 use crate::request::Request;
 use crate::retry::{self, History, Next};
 use crate::scratch::Scratch;
-
-/// Most interim responses before the final one.
-const MOST_INTERIM: usize = 16;
 
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -106,11 +103,19 @@ fn request_flow(down: &Downstream, request: &Request) -> Flow {
         BodyKind::Chunked => Coding::Chunked,
         BodyKind::None | BodyKind::Length(_) | BodyKind::UntilClose => Coding::Identity,
     };
-    let most = match down.client.listener.rule.limits.body_bytes {
+    let rule = &down.client.listener.rule;
+    let most = match rule.limits.body_bytes {
         0 => u64::MAX,
         most => most,
     };
-    let mut flow = Flow::new(heads.to_backend.len(), heads.request.body, coding, most);
+    let mut body = BodyDecoder::new(heads.request.body);
+    if rule.underscores != Underscores::Pass {
+        body = body.dropping_underscores();
+    }
+    if heads.request.nominates {
+        body = body.dropping(heads.request.nominated(&heads.head));
+    }
+    let mut flow = Flow::new(heads.to_backend.len(), body, coding, most);
     if heads.request.expect_continue && request.has_body() {
         flow.hold();
     }
@@ -212,7 +217,8 @@ impl<'a> Journey<'a> {
         let limits = HeadLimits { head_bytes: self.pool.rule.head_bytes, ..HeadLimits::default() };
         let method = request.method();
         let is_http11 = request.version() == Version::Http11;
-        for _ in 0..MOST_INTERIM {
+        let mut interim_left = self.pool.rule.informational;
+        loop {
             let now = request.now;
             let Scratch { to_backend, response, .. } = request.scratch();
             response.clear();
@@ -224,15 +230,22 @@ impl<'a> Journey<'a> {
             let (status, length) = (request.heads().response.status, request.heads().response.length);
             let interim = match (heard, status) {
                 (Heard::NoContinue, _) => CONTINUE,
-                (Heard::Head, 101) => return check_upgrade(request, exchange),
+                (Heard::Head, 101) => return check_upgrade(down, request, exchange),
                 (Heard::Head, 408) if exchange.is_reused && is_unsolicited(request) => {
                     return Err(Cause::StaleReuse.into());
                 }
                 (Heard::Head, 200..) => return Ok(()),
+                (Heard::Head, _) if interim_left == 0 => {
+                    return Err(Failure::because(Cause::BadHead, "too_many_interim_responses"));
+                }
                 (Heard::Head, 100) if !sending.is_holding() => b"",
                 (Heard::Head, _) if !is_http11 => b"",
                 (Heard::Head, _) => interim(request, exchange),
             };
+            match heard {
+                Heard::NoContinue => down.client.reached(Limit::Continue),
+                Heard::Head => interim_left -= 1,
+            }
             if heard == Heard::NoContinue || status == 100 {
                 sending.release();
             }
@@ -243,7 +256,6 @@ impl<'a> Journey<'a> {
                 exchange.consume(length, self.core);
             }
         }
-        Err(Failure::because(Cause::BadHead, "too_many_interim_responses"))
     }
 
     /// Whether a backend's own error is hidden by another attempt, if one can be made.
@@ -295,9 +307,9 @@ fn is_unsolicited(request: &Request) -> bool {
 }
 
 /// A 101 is valid only as the answer to this very upgrade (RFC 9110, section 15.2.2).
-fn check_upgrade(request: &Request, exchange: &Exchange) -> Result<(), Failure> {
+fn check_upgrade(down: &Downstream, request: &Request, exchange: &Exchange) -> Result<(), Failure> {
     let heads = request.heads();
-    let asked = headers::websocket(&heads.request, &heads.head);
+    let asked = headers::upgrade(&heads.request, &heads.head, &down.client.listener.rule.upgrades);
     let granted = heads.response.upgrade.map(|protocol| protocol.of(exchange.input.filled()));
     match (asked, granted) {
         (Some(asked), Some(granted)) if asked.eq_ignore_ascii_case(granted) => Ok(()),

@@ -144,6 +144,14 @@ impl Core {
         }
     }
 
+    /// Closes every idle connection to a backend.
+    #[cold]
+    pub(crate) fn release_idle(&self) {
+        for (backend, stack) in self.idle.borrow().values() {
+            stack.clear(&backend.counters[self.index].idle);
+        }
+    }
+
     fn sweep_idle(&self, now: Instant) {
         let view = self.view();
         for (pool, kept) in view.snapshot.pools.iter().zip(&view.pools) {

@@ -2,28 +2,41 @@
 
 use std::rc::Rc;
 
-use evenkeel_http1::BodyKind;
-use evenkeel_model::{Cause, StatusClass};
+use evenkeel_http1::{BodyKind, Known, Method};
+use evenkeel_model::{Cause, Limit, StatusClass};
+use evenkeel_routing::Underscores;
 
+use crate::ambiguous::is_ambiguous;
 use crate::answer::{self, After};
 use crate::attempt::Failure;
 use crate::attempts::attempts;
 use crate::core::{Core, CoreView};
 use crate::deliver::deliver;
 use crate::downstream::Downstream;
-use crate::headers;
+use crate::headers::{self, ToBackend};
 use crate::request::Request;
+use crate::scratch::Scratch;
 
 /// Walks one request to its end.
 pub(crate) async fn walk(core: &Rc<Core>, down: &mut Downstream, request: &mut Request) -> After {
     let view = core.view();
     let is_trusted = down.client.sender.is_trusted(&view.snapshot.forwarding);
     headers::note_request_id(core, request.scratch(), is_trusted);
-    if let Err(failure) = admit(&view, down, request) {
-        let keep_alive = goes_on(down, request);
-        return answer::failure(down, request, failure, keep_alive).await;
+    match admit(&view, down, request) {
+        Ok(Admission::Forward) => {}
+        Ok(Admission::Options) => {
+            let keep_alive = goes_on(down, request);
+            return answer::options(down, request, keep_alive).await;
+        }
+        Err(failure) => {
+            let keep_alive = goes_on(down, request);
+            return answer::failure(down, request, failure, keep_alive).await;
+        }
     }
-    headers::to_backend(request.scratch(), &down.client.sender, is_trusted, view.via.as_ref());
+    let unnamed = request.heads().request.authority.is_empty().then(|| down.socket.local_authority());
+    let way =
+        ToBackend { client: &down.client, is_trusted, via: view.via.as_ref(), unnamed: unnamed.as_deref() };
+    headers::to_backend(request.scratch(), way);
     match attempts(core, &view, down, request).await {
         Ok(ready) => {
             // A long answer holds its backend and the clocks, but no snapshot.
@@ -39,20 +52,61 @@ pub(crate) async fn walk(core: &Rc<Core>, down: &mut Downstream, request: &mut R
     }
 }
 
-/// Finds the route, and checks what the listener allows.
-fn admit(view: &CoreView, down: &Downstream, request: &mut Request) -> Result<(), Failure> {
+/// What becomes of a request that is let in.
+enum Admission {
+    /// A backend gets it.
+    Forward,
+    /// It asks what evenkeel itself can do.
+    Options,
+}
+
+/// Checks what the listener allows, and finds the route.
+fn admit(view: &CoreView, down: &Downstream, request: &mut Request) -> Result<Admission, Failure> {
     #[cfg(test)]
     assert!(!request.heads().head.starts_with(b"GET /panic "), "a test wants this request to panic");
     let heads = request.heads();
-    let most = down.client.listener.rule.limits.body_bytes;
+    let rule = &down.client.listener.rule;
+    let most = rule.limits.body_bytes;
     if matches!(heads.request.body, BodyKind::Length(length) if most > 0 && length > most) {
+        down.client.reached(Limit::BodyBytes);
         return Err(Failure::of_client(413, "body_too_large"));
+    }
+    if heads.request.underscored > 0 {
+        match rule.underscores {
+            Underscores::Drop => down.client.counters().dropped_fields.add(heads.request.underscored.into()),
+            Underscores::Pass => {}
+            Underscores::Refuse => return Err(Failure::of_client(400, "underscored_field_name")),
+        }
+    }
+    if heads.request.method == Method::Options && is_for_evenkeel(heads)? {
+        return Ok(Admission::Options);
     }
     let host = heads.request.authority.of(&heads.head);
     let path = heads.request.path_without_query(&heads.head);
+    if rule.refuse_ambiguous_paths && is_ambiguous(path) {
+        return Err(Failure::of_client(400, "ambiguous_path"));
+    }
     let route = view.snapshot.router.find(host, path).ok_or(Cause::NoRoute)?;
     request.route = Some(route.clone());
-    Ok(())
+    Ok(Admission::Forward)
+}
+
+/// Whether an OPTIONS asks about the server as a whole, or may be forwarded no further (RFC 9110, sections 9.3.7
+/// and 7.6.2).
+#[cold]
+fn is_for_evenkeel(heads: &Scratch) -> Result<bool, Failure> {
+    let Scratch { request, head, .. } = heads;
+    let mut limits = request.fields.iter().filter(|field| field.known == Known::MaxForwards);
+    let hops = match (limits.next(), limits.next()) {
+        (None, _) => None,
+        (Some(only), None) => headers::hops(only.value.of(head))
+            .map(Some)
+            .ok_or(())
+            .map_err(|()| Failure::of_client(400, "bad_max_forwards"))?,
+        (Some(_), Some(_)) => return Err(Failure::of_client(400, "bad_max_forwards")),
+    };
+    let is_of_server = request.path.of(head) == b"*" || request.path_prefix(head) == b"*";
+    Ok(is_of_server || hops == Some(0))
 }
 
 /// Whether the connection may go on after an answer of evenkeel's own: not with half a request still to come.

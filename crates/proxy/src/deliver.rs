@@ -1,6 +1,6 @@
 //! A backend's answer on its way to the client, and what becomes of both connections after it.
 
-use evenkeel_http1::{BodyKind, Version};
+use evenkeel_http1::{BodyDecoder, BodyKind, Version};
 use evenkeel_model::{Cause, Outcome};
 
 use crate::answer::{self, After};
@@ -30,8 +30,12 @@ pub(crate) async fn deliver(
     let Scratch { response, to_client, .. } = request.scratch();
     headers::to_client(core, response, exchange.input.filled(), way, to_client);
     let (status, head_bytes) = (response.status, response.length as u64);
+    let mut body = BodyDecoder::new(response.body);
+    if response.nominates {
+        body = body.dropping(response.nominated(exchange.input.filled()));
+    }
     exchange.consume(response.length, core);
-    let mut answer = Flow::new(to_client.len(), response.body, way.coding, u64::MAX);
+    let mut answer = Flow::new(to_client.len(), body, way.coding, u64::MAX);
     if let Err(error) = answer.begin(&mut exchange.input, &core.buffers) {
         let cause = relay::cause_of(&error);
         if let Some(attempt) = &mut request.attempt {

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use evenkeel_http1::{HeadLimits, Refusal};
-use evenkeel_model::CoreListener;
+use evenkeel_model::{CoreListener, Limit};
 use evenkeel_routing::Listener;
 use evenkeel_upstream::{Alarm, Socket};
 
@@ -50,6 +50,8 @@ pub(crate) struct Downstream {
     pub(crate) requests: u64,
     /// Whether part of a response was written, so that no other can take its place.
     pub(crate) has_answered: bool,
+    /// Whether the client has closed its sending side.
+    pub(crate) has_ended: bool,
 }
 
 /// What came of waiting for a request.
@@ -69,15 +71,28 @@ impl Client {
     pub(crate) fn counters(&self) -> &CoreListener {
         &self.listener.counters[self.core]
     }
+
+    /// Counts that the client reached a limit.
+    #[cold]
+    pub(crate) fn reached(&self, limit: Limit) {
+        self.counters().limited[limit as usize].add(1);
+    }
 }
 
 impl Downstream {
-    /// Whether the connection may serve another request after this one.
+    /// Whether the connection may serve another request after this one. Asked once a response; a limit that says no
+    /// is counted.
     pub(crate) fn may_go_on(&self, now: Instant) -> bool {
         let limits = &self.client.listener.rule.limits;
-        !self.client.is_draining.get()
-            && (limits.requests == 0 || self.requests < limits.requests)
-            && (limits.age.is_zero() || now.saturating_duration_since(self.opened) < limits.age)
+        let reached = if limits.requests > 0 && self.requests >= limits.requests {
+            Limit::Requests
+        } else if !limits.age.is_zero() && now.saturating_duration_since(self.opened) >= limits.age {
+            Limit::Age
+        } else {
+            return !self.client.is_draining.get();
+        };
+        self.client.reached(reached);
+        false
     }
 
     /// Waits for the next request; the head's deadline runs from its first byte.
@@ -153,7 +168,12 @@ impl Downstream {
                 is_timed = true;
                 self.alarm.set(self.since + longest, self.since);
             }
-            if self.alarm.poll_passed(cx) { Poll::Ready(false) } else { Poll::Pending }
+            if !self.alarm.poll_passed(cx) {
+                return Poll::Pending;
+            }
+            let reached = if self.requests == 0 { Limit::Head } else { Limit::KeepAlive };
+            self.client.reached(reached);
+            Poll::Ready(false)
         });
         let arrived = arrived.await;
         if is_timed {
@@ -174,13 +194,17 @@ impl Downstream {
     }
 
     /// Whether the client has gone, as far as can be told while it has nothing to say. What it says early is kept,
-    /// up to one buffer.
+    /// up to one buffer. One that has only closed its sending side is gone, too, unless the listener says otherwise.
     #[inline]
     pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>, core: &Core) -> bool {
-        while self.input.len() < LARGE {
+        while self.input.len() < LARGE && !self.has_ended {
             match self.input.poll_fill(cx, &mut self.socket, &core.buffers, LARGE) {
                 Poll::Pending => return false,
-                Poll::Ready(Ok(0) | Err(_)) => return true,
+                Poll::Ready(Ok(0)) => {
+                    self.has_ended = true;
+                    return !self.client.listener.rule.half_close;
+                }
+                Poll::Ready(Err(_)) => return true,
                 Poll::Ready(Ok(_)) => {}
             }
         }
@@ -204,10 +228,11 @@ impl Downstream {
                             let now = Instant::now();
                             self.alarm.set(now + longest, now);
                         }
-                        return match self.alarm.poll_passed(cx) {
-                            true => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
-                            false => Poll::Pending,
-                        };
+                        if !self.alarm.poll_passed(cx) {
+                            return Poll::Pending;
+                        }
+                        self.client.reached(Limit::BodyIdle);
+                        return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
                     }
                 }
             }

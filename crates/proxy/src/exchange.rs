@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use evenkeel_http1::{HeadLimits, Method, ResponseHead};
-use evenkeel_model::{Cause, Reached};
+use evenkeel_model::{Cause, Limit, Reached};
 use evenkeel_routing::Timeouts;
 use evenkeel_upstream::Connection;
 
@@ -66,6 +66,15 @@ enum Stage {
     Asking,
     /// For the response head.
     Answer,
+}
+
+/// When a wait is over, and what that means.
+#[derive(Clone, Copy, Debug)]
+struct Due {
+    at: Instant,
+    cause: Cause,
+    /// The client's limit that it is.
+    limit: Option<Limit>,
 }
 
 /// What came of waiting.
@@ -132,7 +141,7 @@ impl Exchange {
         deadlines: &Deadlines,
         begun: Instant,
     ) -> Result<Heard, Failure> {
-        let mut timed: Option<(Stage, u64, Cause)> = None;
+        let mut timed: Option<(Stage, u64, Due)> = None;
         // What the backend takes its time for is not the client's slowness.
         let (mut charged_from, mut timed_at) = (begun, begun);
         let heard = poll_fn(|cx| {
@@ -156,13 +165,13 @@ impl Exchange {
                     charged_from += now.saturating_duration_since(timed_at);
                 }
                 timed_at = now;
-                let (due, cause) = stage.due(now, charged_from, down, request, deadlines);
-                down.alarm.set(due, now);
-                timed = Some((stage, progress, cause));
+                let due = stage.due(now, charged_from, down, request, deadlines);
+                down.alarm.set(due.at, now);
+                timed = Some((stage, progress, due));
             }
-            match down.alarm.poll_passed(cx) {
-                true => Poll::Ready(stage.expired(timed.map_or(Cause::Internal, |(_, _, cause)| cause))),
-                false => Poll::Pending,
+            match (down.alarm.poll_passed(cx), timed) {
+                (true, Some((stage, _, due))) => Poll::Ready(stage.expired(due, down)),
+                _ => Poll::Pending,
             }
         });
         let heard = heard.await;
@@ -223,7 +232,10 @@ impl Exchange {
             FlowError::Read => Err(Cause::ClientAbort.into()),
             FlowError::Body(evenkeel_http1::BadBody::Truncated) => Err(Cause::ClientAbort.into()),
             FlowError::Body(bad) => Err(Failure::of_client(400, bad.token())),
-            FlowError::TooLarge => Err(Failure::of_client(413, "body_too_large")),
+            FlowError::TooLarge => {
+                down.client.reached(Limit::BodyBytes);
+                Err(Failure::of_client(413, "body_too_large"))
+            }
         })
     }
 
@@ -280,29 +292,33 @@ impl Stage {
         down: &Downstream,
         request: &Flow,
         deadlines: &Deadlines,
-    ) -> (Instant, Cause) {
+    ) -> Due {
         let rule = &down.client.listener.rule;
         let timeouts = &deadlines.timeouts;
-        let (due, cause) = match self {
-            Stage::Sending => (now + timeouts.write, Cause::WriteTimeout),
-            Stage::Answer => (now + timeouts.head, Cause::HeadTimeout),
-            Stage::Asking => (now + rule.timeouts.r#continue, Cause::SlowClient),
+        let (at, cause, limit) = match self {
+            Stage::Sending => (now + timeouts.write, Cause::WriteTimeout, None),
+            Stage::Answer => (now + timeouts.head, Cause::HeadTimeout, None),
+            Stage::Asking => (now + rule.timeouts.r#continue, Cause::SlowClient, None),
             Stage::Receiving => {
-                let idle = now + rule.timeouts.body_idle;
-                let by_rate = (rule.limits.body_rate > 0).then(|| {
-                    let seconds = request.moved() / rule.limits.body_rate;
-                    charged_from + RATE_GRACE + Duration::from_secs(seconds)
-                });
-                let due = by_rate.map_or(idle, |due| due.min(idle));
-                // Whichever deadline comes first, it is the client that was waited for.
-                return (deadlines.first(due, Cause::SlowClient).0, Cause::SlowClient);
+                let idle = (now + rule.timeouts.body_idle, Cause::SlowClient, Some(Limit::BodyIdle));
+                let seconds = request.moved().checked_div(rule.limits.body_rate);
+                match seconds.map(|seconds| charged_from + RATE_GRACE + Duration::from_secs(seconds)) {
+                    Some(due) if due < idle.0 => (due, Cause::SlowClient, Some(Limit::BodyRate)),
+                    _ => idle,
+                }
             }
         };
-        deadlines.first(due, cause)
+        let (first, first_cause) = deadlines.first(at, cause);
+        // Whichever deadline comes first, a client that was waited for is what took the time.
+        let cause = if self == Stage::Receiving { cause } else { first_cause };
+        Due { at: first, cause, limit: limit.filter(|_| first == at) }
     }
 
-    fn expired(self, cause: Cause) -> Result<Heard, Failure> {
-        match (self, cause) {
+    fn expired(self, due: Due, down: &Downstream) -> Result<Heard, Failure> {
+        if let Some(limit) = due.limit {
+            down.client.reached(limit);
+        }
+        match (self, due.cause) {
             (Stage::Asking, Cause::SlowClient) => Ok(Heard::NoContinue),
             (_, Cause::SlowClient) => Err(Failure::of_client(408, "body_timeout")),
             (_, cause) => Err(cause.into()),

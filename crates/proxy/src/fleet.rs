@@ -132,8 +132,8 @@ mod tests {
     use arc_swap::ArcSwap;
     use evenkeel_model::{Address, BackendId, Evidence, PerCore, Phase, PoolName, Status};
     use evenkeel_routing::{
-        Backend, ClientLimits, ClientTimeouts, ForwardingRule, HostMatch, Listener, ListenerRule, Member,
-        PathMatch, Pool, PoolRule, Retry, Route, Router, Rule, Snapshot, Timeouts, Wake,
+        Backend, ForwardingRule, HostMatch, Listener, ListenerRule, Member, PathMatch, Pool, PoolRule, Retry,
+        Route, Router, Rule, Snapshot, Timeouts, Wake,
     };
     use evenkeel_telemetry::AccessLogTarget;
 
@@ -207,8 +207,7 @@ mod tests {
     #[test]
     fn a_panic_ends_one_connection_and_nobody_else_notices() {
         let address = "127.0.0.1:0".parse().unwrap();
-        let (timeouts, limits) = (ClientTimeouts::default(), ClientLimits::default());
-        let rule = ListenerRule { name: "edge".into(), address, timeouts, limits };
+        let rule = ListenerRule::new("edge".into(), address);
         let view: View = Arc::new(ArcSwap::from_pointee(snapshot(&rule, backend())));
         let group = ListenerGroup::open(&rule, 1).unwrap();
         let address = group.local_address();

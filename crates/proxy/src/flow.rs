@@ -5,7 +5,7 @@
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
 
-use evenkeel_http1::{BadBody, BodyDecoder, BodyKind, CHUNK_END, ChunkHeader, LAST_CHUNK, LAST_CHUNK_START};
+use evenkeel_http1::{BadBody, BodyDecoder, CHUNK_END, ChunkHeader, LAST_CHUNK, LAST_CHUNK_START};
 use evenkeel_upstream::Socket;
 
 use crate::input::{Buffers, Input, LARGE};
@@ -96,8 +96,7 @@ pub(crate) struct Ends<'a> {
 
 impl Flow {
     /// A message with a head of `head` bytes before its body.
-    pub(crate) fn new(head: usize, body: BodyKind, coding: Coding, most: u64) -> Self {
-        let decoder = BodyDecoder::new(body);
+    pub(crate) fn new(head: usize, decoder: BodyDecoder, coding: Coding, most: u64) -> Self {
         Flow {
             decoder,
             coding,

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,18 +14,26 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
+use crate::answer;
 use crate::client_limit::{ClientCounts, ClientPlace};
 use crate::core::Core;
 use crate::downstream::{Client, Downstream};
 use crate::headers::Sender;
 use crate::input::Input;
 use crate::peers::Place;
+use crate::request::Request;
 use crate::serve::serve;
 
-/// What a client is told that comes when there is no room; nobody waits until it is read.
-const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
-Content-Length: 77\r\nRetry-After: 1\r\nConnection: close\r\n\r\n\
-503 connection_limit: this listener has as many connections as it may have.\n\n";
+/// Why a connection is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoRoom {
+    /// The listener has as many as it may.
+    Connections,
+    /// The client has as many as it may.
+    ConnectionsPerClient,
+    /// The process has no descriptors left.
+    Descriptors,
+}
 
 /// A listener, as one worker serves it.
 pub(crate) struct Gate {
@@ -43,7 +52,7 @@ pub(crate) struct Gate {
 /// An accepted connection.
 pub(crate) struct Accepted {
     pub(crate) stream: TcpStream,
-    pub(crate) peer: std::net::SocketAddr,
+    pub(crate) peer: SocketAddr,
     pub(crate) place: Place,
 }
 
@@ -87,10 +96,48 @@ impl Gate {
         };
         match client_place {
             Ok(client_place) if !is_full => self.spawn(listener, accepted, client_place),
-            _ => {
-                counters.refused.add(1);
-                let _ = accepted.stream.try_write(FULL);
+            Ok(_) => self.refuse(listener, &accepted.stream, accepted.peer, NoRoom::Connections),
+            Err(()) => {
+                self.refuse(listener, &accepted.stream, accepted.peer, NoRoom::ConnectionsPerClient);
             }
+        }
+    }
+
+    /// Tells a client that was accepted with the last descriptor that there is none for it.
+    pub(crate) fn turn_away(&self, stream: &TcpStream, peer: SocketAddr) {
+        let listener = self.newest();
+        listener.counters[self.core.index].accepted.add(1);
+        self.refuse(listener, stream, peer, NoRoom::Descriptors);
+    }
+
+    /// Closes this core's idle connections to backends, whose descriptors are needed.
+    pub(crate) fn release_idle(&self) {
+        self.core.release_idle();
+    }
+
+    /// Tells a client that there is no room; nobody waits until it is read.
+    fn refuse(&self, listener: Arc<Listener>, stream: &TcpStream, peer: SocketAddr, why: NoRoom) {
+        listener.counters[self.core.index].refused.add(1);
+        let client = Rc::new(self.client(listener, peer));
+        let mut request = Request::new(&self.core, &client, Instant::now());
+        let told = answer::no_room(&client, &mut request, why);
+        // A client that does not take even this is not waited for.
+        let _ = stream.try_write(&told);
+        // What it has sent already would turn the close into a reset.
+        let _ = stream.try_read(&mut [0; 4096]);
+    }
+
+    fn client(&self, listener: Arc<Listener>, peer: SocketAddr) -> Client {
+        let limits = &listener.rule.limits;
+        let limits =
+            HeadLimits { head_bytes: limits.head_bytes, fields: limits.fields, uri_bytes: limits.uri_bytes };
+        Client {
+            core: self.core.index,
+            listener,
+            peer,
+            sender: Sender::new(peer.ip()),
+            limits,
+            is_draining: self.is_draining.clone(),
         }
     }
 
@@ -149,20 +196,8 @@ struct Entry {
 }
 
 impl Entry {
-    fn downstream(&self, stream: TcpStream, peer: std::net::SocketAddr) -> Downstream {
-        let limits = &self.listener.rule.limits;
-        let client = Client {
-            core: self.gate.core.index,
-            listener: self.listener.clone(),
-            peer,
-            sender: Sender::new(peer.ip()),
-            limits: HeadLimits {
-                head_bytes: limits.head_bytes,
-                fields: limits.fields,
-                uri_bytes: limits.uri_bytes,
-            },
-            is_draining: self.gate.is_draining.clone(),
-        };
+    fn downstream(&self, stream: TcpStream, peer: SocketAddr) -> Downstream {
+        let client = self.gate.client(self.listener.clone(), peer);
         let now = Instant::now();
         Downstream {
             socket: Socket::Tcp(stream),
@@ -173,6 +208,7 @@ impl Entry {
             since: now,
             requests: 0,
             has_answered: false,
+            has_ended: false,
         }
     }
 }
@@ -181,17 +217,5 @@ impl Drop for Entry {
     fn drop(&mut self) {
         self.listener.counters[self.gate.core.index].open.subtract(1);
         self.gate.connections.borrow_mut().remove(&self.id);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_refusal_says_its_own_length() {
-        let text = std::str::from_utf8(FULL).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())), "{}", body.len());
     }
 }

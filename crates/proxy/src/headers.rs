@@ -3,10 +3,11 @@
 use std::io::Write;
 use std::net::IpAddr;
 
-use evenkeel_http1::{BodyKind, Field, HeadWriter, Known, RequestHead, ResponseHead, Version};
-use evenkeel_routing::ForwardingRule;
+use evenkeel_http1::{BodyKind, Field, HeadWriter, Known, Method, RequestHead, ResponseHead, Version};
+use evenkeel_routing::{ForwardingRule, Underscores};
 
 use crate::core::Core;
+use crate::downstream::Client;
 use crate::flow::Coding;
 use crate::scratch::Scratch;
 
@@ -120,12 +121,26 @@ pub(crate) fn note_request_id(core: &Core, scratch: &mut Scratch, is_trusted: bo
     scratch.request_id.extend_from_slice(&core.random.request_id());
 }
 
+/// Where a request comes from, and what is said about it.
+#[derive(Clone, Copy)]
+pub(crate) struct ToBackend<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) is_trusted: bool,
+    pub(crate) via: Option<&'a Via>,
+    /// The authority of a request of HTTP/1.0 that names none: where it was sent to (RFC 9112, section 3.3).
+    pub(crate) unnamed: Option<&'a str>,
+}
+
 /// Writes the request head for a backend into `scratch.to_backend`.
-pub(crate) fn to_backend(scratch: &mut Scratch, sender: &Sender, is_trusted: bool, via: Option<&Via>) {
+pub(crate) fn to_backend(scratch: &mut Scratch, way: ToBackend<'_>) {
+    let ToBackend { client, is_trusted, via, unnamed } = way;
+    let rule = &client.listener.rule;
     let Scratch { request, head, to_backend: out, request_id, .. } = scratch;
     out.clear();
     out.reserve(head.len() + ROOM);
     let mut writer = request_line(request, head, out);
+    // First, as RFC 9112 section 3.2 wants it.
+    writer.field(b"Host", unnamed.map_or(request.authority.of(head), str::as_bytes));
     let mut run = Run::new(head);
     let mut via_before = None;
     let mut forwarded_for = None;
@@ -142,7 +157,14 @@ pub(crate) fn to_backend(scratch: &mut Scratch, sender: &Sender, is_trusted: boo
             | Known::XForwardedHost
             | Known::Forwarded
             | Known::ForwardingOther => continue,
-            Known::XRequestId | Known::Underscore | Known::ContentLength => continue,
+            Known::XRequestId | Known::ContentLength => continue,
+            Known::Underscore if rule.underscores != Underscores::Pass => continue,
+            Known::Trailer if request.body != BodyKind::Chunked => continue,
+            Known::MaxForwards if request.method == Method::Options => {
+                run.end(&mut writer);
+                writer.number(b"Max-Forwards", hops(value).unwrap_or(0).saturating_sub(1));
+                continue;
+            }
             known if known.is_hop_by_hop() => continue,
             _ => {}
         }
@@ -152,7 +174,7 @@ pub(crate) fn to_backend(scratch: &mut Scratch, sender: &Sender, is_trusted: boo
         }
     }
     run.end(&mut writer);
-    forwarding(&mut writer, request, head, (sender, is_trusted), forwarded_for);
+    forwarding(&mut writer, request, head, (&client.sender, is_trusted), forwarded_for);
     writer.field(b"X-Request-Id", request_id);
     match (via_before, via.map(|via| via.of(request.version))) {
         (Some(before), Some(ours)) => writer.field(b"Via", &join(Some(before), ours)),
@@ -160,21 +182,24 @@ pub(crate) fn to_backend(scratch: &mut Scratch, sender: &Sender, is_trusted: boo
         (None, Some(only)) => writer.field(b"Via", only),
         (None, None) => {}
     }
-    framing_to_backend(&mut writer, request, head);
+    framing_to_backend(&mut writer, request, head, &rule.upgrades);
     writer.finish();
+}
+
+/// How many times a request may be forwarded yet, as `Max-Forwards` says it (RFC 9110, section 7.6.2).
+pub(crate) fn hops(value: &[u8]) -> Option<u64> {
+    let is_number = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+    is_number.then(|| str::from_utf8(value).ok()?.parse().ok())?
 }
 
 fn request_line<'a>(request: &RequestHead, head: &[u8], out: &'a mut Vec<u8>) -> HeadWriter<'a> {
     let (prefix, path) = (request.path_prefix(head), request.path.of(head));
     let method = request.method_span.of(head);
-    let mut writer = if prefix.is_empty() {
+    if prefix.is_empty() {
         HeadWriter::request(out, method, path)
     } else {
         HeadWriter::request(out, method, &[prefix, path].concat())
-    };
-    // First, as RFC 9112 section 3.2 wants it; a request of HTTP/1.0 may have none.
-    writer.field(b"Host", request.authority.of(head));
-    writer
+    }
 }
 
 fn forwarding(
@@ -197,13 +222,18 @@ fn forwarding(
     }
 }
 
-fn framing_to_backend(writer: &mut HeadWriter<'_>, request: &RequestHead, head: &[u8]) {
+fn framing_to_backend(
+    writer: &mut HeadWriter<'_>,
+    request: &RequestHead,
+    head: &[u8],
+    upgrades: &[Box<str>],
+) {
     match request.body {
         BodyKind::Length(length) => writer.number(b"Content-Length", length),
         BodyKind::Chunked => writer.field(b"Transfer-Encoding", b"chunked"),
         BodyKind::None | BodyKind::UntilClose => {}
     }
-    if let Some(protocol) = websocket(request, head) {
+    if let Some(protocol) = upgrade(request, head, upgrades) {
         writer.field(b"Connection", b"Upgrade");
         writer.field(b"Upgrade", protocol);
     } else if request.te_trailers {
@@ -212,10 +242,13 @@ fn framing_to_backend(writer: &mut HeadWriter<'_>, request: &RequestHead, head: 
     }
 }
 
-/// The protocol that the client asks to upgrade to, if it is one that passes.
-pub(crate) fn websocket<'a>(request: &RequestHead, head: &'a [u8]) -> Option<&'a [u8]> {
-    let protocol = request.upgrade?.of(head);
-    (protocol.eq_ignore_ascii_case(b"websocket") && request.body == BodyKind::None).then_some(protocol)
+/// The protocol that the client asks to upgrade to: the first that it lists and the listener lets pass. One that
+/// sends a body before it may upgrade is served without.
+pub(crate) fn upgrade<'a>(request: &RequestHead, head: &'a [u8], upgrades: &[Box<str>]) -> Option<&'a [u8]> {
+    let listed = request.upgrade.filter(|_| request.body == BodyKind::None)?.of(head);
+    let passes =
+        |protocol: &&[u8]| upgrades.iter().any(|name| protocol.eq_ignore_ascii_case(name.as_bytes()));
+    listed.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).find(passes)
 }
 
 /// How a response is written to the client.
@@ -236,10 +269,12 @@ pub(crate) fn to_client(core: &Core, response: &ResponseHead, head: &[u8], way: 
     let mut writer = HeadWriter::response(out, response.status, response.reason.of(head));
     let mut run = Run::new(head);
     let mut has_date = false;
+    let has_trailers = response.body == BodyKind::Chunked && way.coding == Coding::Chunked;
     let drops_length = response.body == BodyKind::Chunked || response.status == 204 || response.status < 200;
     for field in &response.fields {
         match field.known {
             Known::ContentLength if drops_length => continue,
+            Known::Trailer if !has_trailers => continue,
             Known::Date => has_date = true,
             known if known.is_hop_by_hop() => continue,
             _ => {}

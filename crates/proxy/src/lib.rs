@@ -3,9 +3,11 @@
 //! It reads a snapshot and writes per-core cells; it can neither parse a configuration nor eject a backend.
 
 mod accept;
+mod ambiguous;
 mod answer;
 mod attempt;
 mod attempts;
+mod body_format;
 mod client_limit;
 mod connecting;
 mod core;

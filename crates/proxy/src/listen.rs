@@ -71,13 +71,10 @@ fn socket(address: SocketAddr) -> io::Result<Socket> {
 mod tests {
     use std::io::ErrorKind;
 
-    use evenkeel_routing::{ClientLimits, ClientTimeouts};
-
     use super::*;
 
     fn rule(address: SocketAddr) -> ListenerRule {
-        let (timeouts, limits) = (ClientTimeouts::default(), ClientLimits::default());
-        ListenerRule { name: "edge".into(), address, timeouts, limits }
+        ListenerRule::new("edge".into(), address)
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::task::Poll;
 use std::time::Instant;
 
 use evenkeel_http1::BadBody;
-use evenkeel_model::Cause;
+use evenkeel_model::{Cause, Limit};
 
 use crate::core::Core;
 use crate::downstream::Downstream;
@@ -57,7 +57,10 @@ pub(crate) async fn relay(
         match (down.alarm.poll_passed(cx), is_client_slow) {
             (false, _) => Poll::Pending,
             (true, false) => Poll::Ready(Err(Cause::BodyIdleTimeout)),
-            (true, true) => Poll::Ready(Err(Cause::SlowClient)),
+            (true, true) => {
+                down.client.reached(Limit::BodyIdle);
+                Poll::Ready(Err(Cause::SlowClient))
+            }
         }
     });
     let relayed = relayed.await;

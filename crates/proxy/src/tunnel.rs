@@ -5,6 +5,7 @@ use std::io::IoSlice;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use evenkeel_model::Limit;
 use evenkeel_upstream::Socket;
 
 use crate::core::Core;
@@ -51,7 +52,11 @@ pub(crate) async fn tunnel(core: &Core, down: &mut Downstream, exchange: &mut Ex
             };
             down.alarm.set(now + longest, now);
         }
-        if down.alarm.poll_passed(cx) { Poll::Ready(()) } else { Poll::Pending }
+        if !down.alarm.poll_passed(cx) {
+            return Poll::Pending;
+        }
+        down.client.reached(if is_ending { Limit::BodyIdle } else { Limit::TunnelIdle });
+        Poll::Ready(())
     })
     .await;
     down.alarm.clear();

@@ -24,7 +24,7 @@ pub use pool::{Member, Pool};
 pub use router::{Route, Router};
 pub use rules::{
     Balance, ClientLimits, ClientTimeouts, Connections, ForwardingRule, HostMatch, ListenerRule, PathMatch,
-    PoolRule, Retry, Rule, Timeouts, WhenAllEjected,
+    PoolRule, Retry, Rule, Timeouts, Underscores, WhenAllEjected,
 };
 pub use snapshot::{Listener, Snapshot, View};
 pub use trial::TrialToken;

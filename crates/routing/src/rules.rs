@@ -120,6 +120,8 @@ pub struct PoolRule {
     pub when_all_ejected: WhenAllEjected,
     /// Largest response head, in bytes.
     pub head_bytes: usize,
+    /// Most interim (1xx) responses before a final one.
+    pub informational: u16,
 }
 
 /// How long a listener waits for a client. None is zero.
@@ -160,6 +162,19 @@ pub struct ClientLimits {
     pub age: Duration,
 }
 
+/// What becomes of request fields with an underscore in their name, which many servers take for a hyphen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Underscores {
+    /// They are dropped.
+    #[default]
+    Drop,
+    /// They are forwarded, but for those that fold into a framing, `Host` or forwarding field: such a request is
+    /// refused in any case.
+    Pass,
+    /// The request is refused.
+    Refuse,
+}
+
 /// One listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenerRule {
@@ -171,6 +186,14 @@ pub struct ListenerRule {
     pub timeouts: ClientTimeouts,
     /// Limits.
     pub limits: ClientLimits,
+    /// Fields with an underscore in their name.
+    pub underscores: Underscores,
+    /// Protocols that a client may upgrade to, in lower case.
+    pub upgrades: Arc<[Box<str>]>,
+    /// Whether a client that has closed its sending side still gets its answer.
+    pub half_close: bool,
+    /// Whether a path that servers may read in different ways is refused.
+    pub refuse_ambiguous_paths: bool,
 }
 
 /// What a forwarded request says about its way here.
@@ -216,6 +239,7 @@ impl Default for PoolRule {
             connections: Connections::default(),
             when_all_ejected: WhenAllEjected::default(),
             head_bytes: 64 * 1024,
+            informational: 16,
         }
     }
 }
@@ -244,6 +268,22 @@ impl Default for ClientLimits {
             connections_per_client: 0,
             requests: 0,
             age: Duration::ZERO,
+        }
+    }
+}
+
+impl ListenerRule {
+    /// A listener with defaults for everything else.
+    pub fn new(name: Arc<str>, address: SocketAddr) -> Self {
+        ListenerRule {
+            name,
+            address,
+            timeouts: ClientTimeouts::default(),
+            limits: ClientLimits::default(),
+            underscores: Underscores::default(),
+            upgrades: [Box::from("websocket")].into(),
+            half_close: false,
+            refuse_ambiguous_paths: false,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use evenkeel_model::{
-    Cause, CoreBackend, CoreListener, Count, Histogram, PerCore, Phase, StatusClass, Totals,
+    Cause, CoreBackend, CoreListener, Count, Histogram, Limit, PerCore, Phase, StatusClass, Totals,
 };
 use evenkeel_routing::{Listener, Member, Pool, Route, Snapshot};
 use prometheus::proto::MetricFamily;
@@ -19,11 +19,12 @@ use crate::{AccessLog, ReloadState};
 type Read<T> = fn(&T) -> &Count;
 type ReadMember = fn(&Member) -> u64;
 
-const OF_LISTENER: [(&Name, Read<CoreListener>); 8] = [
+const OF_LISTENER: [(&Name, Read<CoreListener>); 9] = [
     (&names::LISTENER_CONNECTIONS, |cell| &cell.accepted),
     (&names::LISTENER_OPEN, |cell| &cell.open),
     (&names::LISTENER_REFUSED, |cell| &cell.refused),
     (&names::LISTENER_BAD_REQUESTS, |cell| &cell.bad_requests),
+    (&names::LISTENER_DROPPED_FIELDS, |cell| &cell.dropped_fields),
     (&names::LISTENER_ABORTED, |cell| &cell.aborted),
     (&names::LISTENER_RECEIVED, |cell| &cell.bytes_in),
     (&names::LISTENER_SENT, |cell| &cell.bytes_out),
@@ -84,8 +85,16 @@ fn listeners(snapshot: &Snapshot) -> Vec<MetricFamily> {
     let responses = listeners()
         .flat_map(|listener| by_class(&[&listener.rule.name], &listener.counters, |cell| &cell.responses));
     families.push(family(&names::LISTENER_RESPONSES, responses));
+    families.push(family(&names::LISTENER_LIMITED, listeners().flat_map(limits)));
     families.push(workers(snapshot));
     families
+}
+
+fn limits(listener: &Arc<Listener>) -> [Sample; Limit::ALL.len()] {
+    Limit::ALL.map(|limit| {
+        let times = listener.counters.sum(|cell| cell.limited[limit as usize].read());
+        count(&[&listener.rule.name, limit.key()], times)
+    })
 }
 
 fn workers(snapshot: &Snapshot) -> MetricFamily {

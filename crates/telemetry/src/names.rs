@@ -57,6 +57,10 @@ names! {
         "Responses to clients by status class, evenkeel's own included.";
     LISTENER_BAD_REQUESTS: Counter "evenkeel_listener_bad_requests_total" ["listener"]
         "Requests that could not be read (400, 408, 413, 414, 431 and the like); the access log's detail says which rule.";
+    LISTENER_LIMITED: Counter "evenkeel_listener_limits_reached_total" ["listener" "limit"]
+        "Times that clients reached a limit or a clock, by the key of the listener that sets it; keep_alive, requests and age are no faults.";
+    LISTENER_DROPPED_FIELDS: Counter "evenkeel_listener_dropped_fields_total" ["listener"]
+        "Request fields dropped because their names have an underscore; set `underscores` if a backend misses one.";
     LISTENER_ABORTED: Counter "evenkeel_listener_aborted_requests_total" ["listener"]
         "Requests whose client left before the response was complete; many mean impatient clients or slow backends.";
     LISTENER_RECEIVED: Counter "evenkeel_listener_received_bytes_total" ["listener"]

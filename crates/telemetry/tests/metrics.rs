@@ -192,12 +192,7 @@ fn snapshot() -> Snapshot {
     };
     let route = Route { label: "*".into(), rule, pool: 0, counters: Arc::new(RouteCounters::new(WORKERS)) };
     let listener = Listener {
-        rule: ListenerRule {
-            name: "edge".into(),
-            address: SocketAddr::from(([127, 0, 0, 1], 0)),
-            timeouts: Default::default(),
-            limits: Default::default(),
-        },
+        rule: ListenerRule::new("edge".into(), SocketAddr::from(([127, 0, 0, 1], 0))),
         counters: Arc::new(ListenerCounters::new(WORKERS)),
     };
     let members = vec![member(&pool, "blue", Phase::Ejected), member(&pool, "green \"2\"\n", Phase::Serving)];

@@ -56,6 +56,17 @@ impl Socket {
         }
     }
 
+    /// Where the peer connected to, as an authority; a Unix socket is `localhost`.
+    #[cold]
+    pub fn local_authority(&self) -> String {
+        match self {
+            Socket::Tcp(stream) => {
+                stream.local_addr().map_or_else(|_| "localhost".into(), |local| local.to_string())
+            }
+            Socket::Unix(_) => "localhost".into(),
+        }
+    }
+
     /// Makes the close a reset, so that the peer cannot take what it has for the whole.
     pub fn reset_on_close(&self) {
         if let Socket::Tcp(stream) = self {

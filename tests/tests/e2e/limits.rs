@@ -1,11 +1,14 @@
 //! What a client may send, how much of it and how slowly; and what backends' connections are kept.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use evenkeel_tests::backend::{Backend, Script};
 use evenkeel_tests::balancer::Evenkeel;
 use evenkeel_tests::client::Client;
 use evenkeel_tests::wait;
+use serde_json::Value;
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -13,16 +16,24 @@ const SOON: Duration = Duration::from_secs(10);
 fn listener(settings: &str) -> (Backend, Evenkeel) {
     let backend = Backend::start("a", Script::Echo);
     let evenkeel = Evenkeel::start(&format!(
-        "workers: 1\nlisteners: [{{ name: edge, address: \"127.0.0.1:0\", {settings} }}]\n\
+        "access_log: {{ path: stdout }}\nworkers: 1\nlisteners: [{{ name: edge, address: \"127.0.0.1:0\", {settings} }}]\n\
          pools: {{ web: {{ backends: [\"{}\"] }} }}\n",
         backend.address()
     ));
     (backend, evenkeel)
 }
 
+/// Asserts that this limit was reached once, and no other.
+#[track_caller]
+fn expect_reached(evenkeel: &Evenkeel, key: &str) {
+    const REACHED: &str = "evenkeel_listener_limits_reached_total";
+    wait::until_true(SOON, key, || evenkeel.metrics().sum(REACHED, &[("limit", key)]) == 1.0);
+    assert_eq!(evenkeel.metrics().sum(REACHED, &[]), 1.0, "only {key}");
+}
+
 /// One request of raw bytes is refused with `status` and `token`, the connection closed, and no backend told.
 #[track_caller]
-fn expect_refusal(settings: &str, request: &str, status: u16, token: &str) {
+fn expect_refusal(settings: &str, request: &str, status: u16, token: &str, key: &str) {
     let (backend, evenkeel) = listener(settings);
     let mut client = Client::connect(evenkeel.address());
     let response = client.send(request).response("GET");
@@ -31,30 +42,31 @@ fn expect_refusal(settings: &str, request: &str, status: u16, token: &str) {
     assert!(response.closes());
     client.expect_close();
     assert_eq!(backend.received(), b"", "not one byte reaches a backend");
+    expect_reached(&evenkeel, key);
 }
 
 #[test]
 fn a_head_larger_than_allowed_is_refused() {
     let request = format!("GET / HTTP/1.1\r\nHost: x\r\nX-Long: {}\r\n\r\n", "x".repeat(3000));
-    expect_refusal("limits: { head_bytes: 2KiB }", &request, 431, "head_too_large");
+    expect_refusal("limits: { head_bytes: 2KiB }", &request, 431, "head_too_large", "limits.head_bytes");
 }
 
 #[test]
 fn more_fields_than_allowed_are_refused() {
     let request = format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "X-A: b\r\n".repeat(10));
-    expect_refusal("limits: { fields: 10 }", &request, 431, "too_many_fields");
+    expect_refusal("limits: { fields: 10 }", &request, 431, "too_many_fields", "limits.fields");
 }
 
 #[test]
 fn a_longer_target_than_allowed_is_refused() {
     let request = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(2000));
-    expect_refusal("limits: { uri_bytes: 1KiB }", &request, 414, "uri_too_long");
+    expect_refusal("limits: { uri_bytes: 1KiB }", &request, 414, "uri_too_long", "limits.uri_bytes");
 }
 
 #[test]
 fn a_body_that_announces_too_much_is_refused() {
     let request = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2000\r\n\r\n";
-    expect_refusal("limits: { body_bytes: 1KiB }", request, 413, "body_too_large");
+    expect_refusal("limits: { body_bytes: 1KiB }", request, 413, "body_too_large", "limits.body_bytes");
 }
 
 #[test]
@@ -69,6 +81,7 @@ fn a_chunked_body_that_grows_too_large_is_cut_and_never_complete_for_the_backend
     assert_eq!(response.status, 413, "{}", response.text());
     wait::until_true(SOON, "the backend's connection to be closed", || backend.open() == 0);
     assert!(!backend.received().ends_with(b"0\r\n\r\n"));
+    expect_reached(&evenkeel, "limits.body_bytes");
 }
 
 #[test]
@@ -78,6 +91,7 @@ fn a_connection_serves_as_many_requests_as_it_may() {
     assert!(!client.get("/").closes());
     assert!(client.get("/").closes());
     client.expect_close();
+    expect_reached(&evenkeel, "limits.requests");
 }
 
 #[test]
@@ -91,6 +105,7 @@ fn an_old_connection_ends_with_its_next_response() {
     assert_eq!(last.status, 200);
     assert!(begun.elapsed() >= Duration::from_millis(150), "after {:?}", begun.elapsed());
     client.expect_close();
+    expect_reached(&evenkeel, "limits.age");
 }
 
 #[test]
@@ -103,8 +118,18 @@ fn connections_beyond_the_limit_are_told_so() {
         }
         let refused = Client::connect(evenkeel.address()).response("GET");
         assert_eq!((refused.status, refused.field("retry-after")), (503, Some("1")), "{limit}");
-        let refused = || evenkeel.metrics().sum("evenkeel_listener_refused_connections_total", &[]);
-        assert_eq!(refused(), 1.0, "{limit}");
+        let token = limit
+            .replace("connections: 2", "connection_limit")
+            .replace("connections_per_client: 2", "client_connection_limit");
+        assert!(refused.text().contains(&token), "{}", refused.text());
+        let counted = || evenkeel.metrics().sum("evenkeel_listener_refused_connections_total", &[]);
+        assert_eq!(counted(), 1.0, "{limit}");
+        expect_reached(&evenkeel, &format!("limits.{}", limit.trim_end_matches(": 2")));
+        // One line in the log, with the id that the client was told.
+        let id = refused.field("x-request-id").unwrap().to_owned();
+        let of_it = |event: &Value| event["request_id"] == id.as_str();
+        let line = wait::until(SOON, "the refusal in the log", || evenkeel.events().into_iter().find(of_it));
+        assert_eq!((line["status"].as_u64(), line["detail"].as_str()), (Some(503), Some(&*token)), "{line}");
         drop(clients);
         wait::until_true(SOON, "a place", || {
             Client::connect(evenkeel.address()).try_get("/").is_ok_and(|response| response.status == 200)
@@ -120,6 +145,31 @@ fn a_head_that_never_ends_is_answered_and_closed() {
     assert_eq!(response.status, 408, "{}", response.text());
     client.expect_close();
     assert_eq!(backend.received(), b"");
+    expect_reached(&evenkeel, "timeouts.head");
+}
+
+#[test]
+fn a_connection_on_which_nothing_comes_is_closed() {
+    let (_backend, evenkeel) = listener("timeouts: { head: 300ms }");
+    Client::connect(evenkeel.address()).expect_close();
+    expect_reached(&evenkeel, "timeouts.head");
+
+    let (_backend, evenkeel) = listener("timeouts: { keep_alive: 300ms }");
+    let mut client = Client::connect(evenkeel.address());
+    assert!(!client.get("/").closes());
+    client.expect_close();
+    expect_reached(&evenkeel, "timeouts.keep_alive");
+}
+
+#[test]
+fn a_client_that_stops_reading_is_cut() {
+    let (_backend, evenkeel) = listener("timeouts: { body_idle: 300ms }");
+    let mut client = Client::connect(evenkeel.address());
+    client.send("GET /pattern/100000000 HTTP/1.1\r\nHost: x\r\n\r\n");
+    expect_reached(&evenkeel, "timeouts.body_idle");
+    let mut received = 0;
+    let whole = client.response_into("GET", |piece| received += piece.len());
+    assert!(whole.is_err() && received < 100_000_000, "{received}");
 }
 
 #[test]
@@ -131,6 +181,7 @@ fn a_body_that_stops_is_answered_and_closed() {
     assert_eq!(response.status, 408, "{}", response.text());
     client.expect_close();
     wait::until_true(SOON, "the backend's connection to be closed", || backend.open() == 0);
+    expect_reached(&evenkeel, "timeouts.body_idle");
 }
 
 #[test]
@@ -143,6 +194,7 @@ fn a_body_slower_than_allowed_is_cut_after_its_grace() {
     assert_eq!(response.status, 408, "{}", response.text());
     // Ten seconds of grace, long before the default idle time of a minute.
     assert!((9..18).contains(&begun.elapsed().as_secs()), "after {:?}", begun.elapsed());
+    expect_reached(&evenkeel, "limits.body_rate");
 }
 
 #[test]
@@ -153,22 +205,40 @@ fn a_tunnel_in_which_nobody_speaks_is_closed() {
     assert_eq!(client.send(upgrade).response("GET").status, 101);
     client.send("ping").expect(b"ping");
     client.expect_close();
+    expect_reached(&evenkeel, "timeouts.tunnel_idle");
 }
 
 #[test]
 fn a_backend_that_does_not_ask_for_the_body_gets_it_after_a_while() {
-    let (backend, evenkeel) = listener("timeouts: { continue: 200ms }");
-    backend.set(Script::Echo);
+    // The harness's own backends say 100 at once.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let evenkeel = Evenkeel::start(&format!(
+        "listeners: [{{ name: edge, address: \"127.0.0.1:0\", timeouts: {{ continue: 200ms }} }}]\n\
+         pools: {{ web: {{ backends: [\"{}\"] }} }}\n",
+        silent.local_addr().unwrap()
+    ));
+    let backend = std::thread::spawn(move || {
+        let (mut connection, _) = silent.accept().unwrap();
+        connection.set_read_timeout(Some(SOON)).unwrap();
+        let (mut received, mut buffer) = (Vec::new(), [0; 1024]);
+        while !received.ends_with(b"hello") {
+            let count = connection.read(&mut buffer).unwrap();
+            assert!(count > 0, "the body comes");
+            received.extend_from_slice(&buffer[..count]);
+        }
+        connection.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+    });
     let mut client = Client::connect(evenkeel.address());
     let head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
     client.send(head).expect(b"HTTP/1.1 100 Continue\r\n\r\n");
-    let response = client.send("hello").response("POST");
-    assert_eq!(response.field("x-body-bytes"), Some("5"));
+    assert_eq!(client.send("hello").response("POST").status, 204);
+    backend.join().unwrap();
+    expect_reached(&evenkeel, "timeouts.continue");
 }
 
 #[test]
 fn a_request_that_a_backend_does_not_take_is_given_up() {
-    let stuck = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let stuck = TcpListener::bind("127.0.0.1:0").unwrap();
     let evenkeel = Evenkeel::start(&format!(
         "pools: {{ web: {{ backends: [\"{}\"], timeouts: {{ write: 300ms }} }} }}\n",
         stuck.local_addr().unwrap()

@@ -13,6 +13,7 @@ mod floors;
 mod forwarding;
 mod limits;
 mod listeners;
+mod messages;
 mod probes;
 mod prometheus;
 mod reloads;

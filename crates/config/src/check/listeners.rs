@@ -1,11 +1,14 @@
 //! Listeners: names and addresses that do not stand in each other's way.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use evenkeel_routing::{ClientLimits, ClientTimeouts, ListenerRule};
 
 use super::require;
-use crate::document::{ClientLimitsDocument, ClientTimeoutsDocument, Count, ListenerDocument, Switch};
+use crate::document::{
+    ClientLimitsDocument, ClientTimeoutsDocument, Count, ListenerDocument, Switch, Text, UpgradeName,
+};
 use crate::problem::{Code, Problems};
 use crate::tree::Place;
 use crate::words::quoted;
@@ -102,10 +105,6 @@ fn check_lists(document: &ListenerDocument, place: &Place<'_>, problems: &mut Pr
             "write `[http/1.1]`, or remove it",
         );
     }
-    if document.upgrades.as_ref().is_some_and(Vec::is_empty) && place.key("upgrades").is_empty() {
-        let message = "refusing WebSocket does not work yet";
-        problems.at(&place.key("upgrades"), Code::NotYet, message, "write `[websocket]`, or remove it");
-    }
 }
 
 fn check_limits(limits: Option<&ClientLimitsDocument>, place: &Place<'_>, problems: &mut Problems) {
@@ -126,12 +125,27 @@ fn check_limits(limits: Option<&ClientLimitsDocument>, place: &Place<'_>, proble
 
 fn rule(document: ListenerDocument) -> ListenerRule {
     let address = document.address.0.0;
+    let name = document.name.map_or_else(|| address.to_string(), |name| name.0.0);
+    let defaults = ListenerRule::new(name.into(), address);
     ListenerRule {
-        name: document.name.map_or_else(|| address.to_string(), |name| name.0.0).into(),
-        address,
-        timeouts: document.timeouts.map_or_else(ClientTimeouts::default, timeouts),
-        limits: document.limits.map_or_else(ClientLimits::default, limits),
+        timeouts: document.timeouts.map_or(defaults.timeouts, timeouts),
+        limits: document.limits.map_or(defaults.limits, limits),
+        underscores: document.underscores.map_or(defaults.underscores, |word| word.0),
+        upgrades: document.upgrades.map_or(defaults.upgrades, upgrades),
+        half_close: document.half_close.map_or(defaults.half_close, is_on),
+        refuse_ambiguous_paths: document
+            .refuse_ambiguous_paths
+            .map_or(defaults.refuse_ambiguous_paths, is_on),
+        ..defaults
     }
+}
+
+fn upgrades(written: Switch<Vec<Text<UpgradeName>>>) -> Arc<[Box<str>]> {
+    written.on().into_iter().flatten().map(|name| name.0.0.into()).collect()
+}
+
+fn is_on(written: Switch<bool>) -> bool {
+    written.on().unwrap_or(false)
 }
 
 fn timeouts(document: ClientTimeoutsDocument) -> ClientTimeouts {

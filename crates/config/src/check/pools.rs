@@ -46,6 +46,7 @@ fn pool<'a>(
     }
     let defaults = PoolRule::default();
     let (health, when_all_ejected) = health(document.health, &place.key("health"), problems);
+    let limits = document.limits.as_ref();
     let plan = PoolPlan {
         name: PoolName::new(name),
         rule: PoolRule {
@@ -54,10 +55,12 @@ fn pool<'a>(
             retry: retry(document.retry, defaults.retry),
             connections: document.connections.map_or(defaults.connections, connections),
             when_all_ejected: when_all_ejected.unwrap_or(defaults.when_all_ejected),
-            head_bytes: document
-                .limits
+            head_bytes: limits
                 .and_then(|limits| limits.head_bytes)
                 .map_or(defaults.head_bytes, |bytes| bytes.0 as usize),
+            informational: limits
+                .and_then(|limits| limits.informational)
+                .map_or(defaults.informational, |count| count.0 as u16),
         },
         health,
         backends: backends(document.backends, &place.key("backends"), problems),

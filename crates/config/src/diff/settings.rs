@@ -6,7 +6,7 @@ use std::time::Duration;
 use evenkeel_health::{Eject, Policy, Probe, ProbeKind};
 use evenkeel_routing::{
     Balance, ClientLimits, ClientTimeouts, Connections, ForwardingRule, ListenerRule, PoolRule, Retry, Rule,
-    Timeouts, WhenAllEjected,
+    Timeouts, Underscores, WhenAllEjected,
 };
 
 use crate::document::{show_bytes, show_duration};
@@ -73,7 +73,16 @@ fn log(log: &AccessLogRule) -> String {
 }
 
 fn listener(rule: &ListenerRule) -> Subject {
-    let ListenerRule { name, address, timeouts, limits } = rule;
+    let ListenerRule {
+        name,
+        address,
+        timeouts,
+        limits,
+        underscores,
+        upgrades,
+        half_close,
+        refuse_ambiguous_paths,
+    } = rule;
     let ClientTimeouts { head, body_idle, keep_alive, tunnel_idle, r#continue } = timeouts;
     let mut settings = vec![
         setting("address", address.to_string()),
@@ -84,6 +93,12 @@ fn listener(rule: &ListenerRule) -> Subject {
         setting("timeouts.continue", show_duration(*r#continue)),
     ];
     settings.extend(client_limits(limits));
+    settings.extend([
+        setting("underscores", underscores_word(*underscores).into()),
+        setting("upgrades", format!("[{}]", upgrades.join(", "))),
+        setting("half_close", half_close.to_string()),
+        setting("refuse_ambiguous_paths", refuse_ambiguous_paths.to_string()),
+    ]);
     Subject { title: format!("listener {name}"), parent: None, details: format!(" ({address})"), settings }
 }
 
@@ -156,7 +171,8 @@ fn retry_settings(retry: &Retry) -> [Setting; 2] {
 
 fn pool(plan: &PoolPlan) -> Subject {
     let PoolPlan { name, rule, health, backends } = plan;
-    let PoolRule { balance, timeouts, retry, connections, when_all_ejected, head_bytes } = rule;
+    let PoolRule { balance, timeouts, retry, connections, when_all_ejected, head_bytes, informational } =
+        rule;
     let Connections { idle, idle_per_backend } = connections;
     let Policy { probe, eject, slow_start } = health;
     let mut settings = vec![setting("balance", balance_word(*balance).into())];
@@ -170,6 +186,7 @@ fn pool(plan: &PoolPlan) -> Subject {
         setting("health.slow_start", show_duration(*slow_start)),
         setting("health.when_all_ejected", all_ejected_word(*when_all_ejected).into()),
         setting("limits.head_bytes", show_bytes(*head_bytes as u64)),
+        setting("limits.informational", informational.to_string()),
     ]);
     let details = match backends.len() {
         1 => " (1 backend)".into(),
@@ -213,6 +230,14 @@ fn balance_word(balance: Balance) -> &'static str {
         Balance::RoundRobin => "round_robin",
         Balance::LeastRequests => "least_requests",
         Balance::Random => "random",
+    }
+}
+
+fn underscores_word(rule: Underscores) -> &'static str {
+    match rule {
+        Underscores::Drop => "drop",
+        Underscores::Pass => "pass",
+        Underscores::Refuse => "refuse",
     }
 }
 

@@ -105,6 +105,32 @@ impl FromStr for ViaName {
     }
 }
 
+/// A protocol of an `Upgrade` field (RFC 9110, section 7.8), in lower case.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct UpgradeName(pub(crate) String);
+
+impl FromStr for UpgradeName {
+    type Err = Refusal;
+
+    fn from_str(text: &str) -> Result<Self, Refusal> {
+        let name = text.to_ascii_lowercase();
+        let is_part = |part: &str| part.parse::<ViaName>().is_ok();
+        if !name.split('/').all(is_part) || name.matches('/').count() > 1 {
+            let message = format!("{} is no protocol", quoted(text));
+            return Err(Refusal::new(
+                message,
+                "write a name like `websocket`, or a name and a version like `irc/6.9`",
+            ));
+        }
+        // A tunnel in which the next protocol is HTTP again would carry requests past every rule.
+        if ["h2c", "h2", "http", "tls"].contains(&name.split('/').next().unwrap_or_default()) {
+            let message = format!("{} never passes", quoted(text));
+            return Err(Refusal::new(message, "requests inside of it would pass unseen; remove it"));
+        }
+        Ok(UpgradeName(name))
+    }
+}
+
 /// Where evenkeel listens: an IP address and a port, 0 for one that the kernel picks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct ListenAddress(pub(crate) SocketAddr);

@@ -141,12 +141,12 @@ pub(crate) struct EjectDocument {
 
 /// What backends may send.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, expecting = "a map with `head_bytes`")]
+#[serde(deny_unknown_fields, expecting = "a map with `head_bytes` or `informational`")]
 pub(crate) struct LimitsDocument {
     /// Largest response head; beyond: 502. From 1KiB to 1MiB. Default: 64KiB.
     pub(crate) head_bytes: Option<HeadBytes>,
-    /// Does not work yet: how many informational responses there may be.
-    pub(crate) informational: Option<NotYet>,
+    /// Most informational (1xx) responses before the final one; beyond: 502. From 0 to 1000. Default: 16.
+    pub(crate) informational: Option<Whole<0, 1000>>,
 }
 
 impl Words for Balance {

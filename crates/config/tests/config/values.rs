@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use evenkeel_config::{AccessLogRule, Plan};
 use evenkeel_health::ProbeKind;
-use evenkeel_routing::{Balance, HostMatch, PathMatch, WhenAllEjected};
+use evenkeel_routing::{Balance, HostMatch, PathMatch, Underscores, WhenAllEjected};
 
 use crate::{with_listener, with_pool, with_top};
 
@@ -35,9 +35,11 @@ fn off_turns_off_as_text_and_as_a_boolean() {
         assert_eq!((pool.rule.timeouts.attempt, pool.rule.timeouts.total), (None, None));
 
         let listener = &plan(&with_listener(&format!(
-            "limits: {{ body_bytes: {off}, body_rate: {off}, connections: {off}, age: {off} }}, half_close: {off}"
+            "limits: {{ body_bytes: {off}, body_rate: {off}, connections: {off}, age: {off} }}, half_close: {off}, \
+             upgrades: {off}, refuse_ambiguous_paths: {off}"
         )))
         .listeners[0];
+        assert!(listener.upgrades.is_empty() && !listener.half_close && !listener.refuse_ambiguous_paths);
         let limits = listener.limits;
         assert_eq!(
             (limits.body_bytes, limits.body_rate, limits.connections, limits.age),
@@ -80,12 +82,19 @@ pools:
 fn every_kind_of_value_arrives() {
     let pool = &plan(&with_pool(
         "balance: random, health: { probe: { tcp: true, interval: 500ms }, slow_start: 0s, \
-         when_all_ejected: fail_open, eject: { wait: 10m } }, limits: { head_bytes: 2048 }",
+         when_all_ejected: fail_open, eject: { wait: 10m } }, limits: { head_bytes: 2048, informational: 0 }",
     ))
     .pools[0];
     assert_eq!(pool.rule.balance, Balance::Random);
     assert_eq!(pool.rule.when_all_ejected, WhenAllEjected::FailOpen);
-    assert_eq!(pool.rule.head_bytes, 2048);
+    assert_eq!((pool.rule.head_bytes, pool.rule.informational), (2048, 0));
+    let listener = &plan(&with_listener(
+        "underscores: refuse, upgrades: [WebSocket, irc/6.9], half_close: true, refuse_ambiguous_paths: true",
+    ))
+    .listeners[0];
+    assert_eq!(listener.underscores, Underscores::Refuse);
+    assert_eq!(listener.upgrades.iter().map(|name| &**name).collect::<Vec<_>>(), ["websocket", "irc/6.9"]);
+    assert!(listener.half_close && listener.refuse_ambiguous_paths);
     let probe = pool.health.probe.as_ref().unwrap();
     // A default that no longer fits follows what is written.
     assert_eq!((&probe.kind, probe.timeout), (&ProbeKind::Tcp, Duration::from_millis(500)));

@@ -5,6 +5,8 @@ use std::future::poll_fn;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
+use evenkeel_http1::BodyKind;
+
 use super::*;
 
 /// Sends `body` through a flow in writes of `step` bytes and returns what came out.
@@ -24,7 +26,7 @@ async fn through(body: &'static [u8], kind: BodyKind, coding: Coding, step: usiz
         out
     });
     let (mut input, buffers, head) = (Input::default(), Buffers::default(), b"HEAD\r\n\r\n");
-    let mut flow = Flow::new(head.len(), kind, coding, u64::MAX);
+    let mut flow = Flow::new(head.len(), BodyDecoder::new(kind), coding, u64::MAX);
     let result = poll_fn(|cx| {
         let ends =
             &mut Ends { source: &mut source, input: &mut input, sink: &mut sink, head, buffers: &buffers };
@@ -84,7 +86,8 @@ async fn a_flow_is_done_when_its_last_byte_was_taken_not_before() {
     let length = body.len() as u64;
     let written = tokio::spawn(async move { writer.write_all(&body).await.map(|()| writer) });
     let (mut input, buffers, head) = (Input::default(), Buffers::default(), b"HEAD\r\n\r\n");
-    let mut flow = Flow::new(head.len(), BodyKind::Length(length), Coding::Identity, u64::MAX);
+    let mut flow =
+        Flow::new(head.len(), BodyDecoder::new(BodyKind::Length(length)), Coding::Identity, u64::MAX);
     let mut taken = Vec::new();
     let sent = head.len() + length as usize;
     while taken.len() < sent {
@@ -122,7 +125,7 @@ async fn a_flow_that_met_a_closed_sink_goes_whole_to_another() {
     drop(theirs);
     let (sink, mut reader) = UnixStream::pair().unwrap();
     let (mut source, mut input, buffers) = (Socket::Unix(source), Input::default(), Buffers::default());
-    let mut flow = Flow::new(8, BodyKind::None, Coding::Identity, u64::MAX);
+    let mut flow = Flow::new(8, BodyDecoder::new(BodyKind::None), Coding::Identity, u64::MAX);
     for (mut sink, works) in [(Socket::Unix(closed), false), (Socket::Unix(sink), true)] {
         let result = poll_fn(|cx| {
             let ends = &mut Ends {
