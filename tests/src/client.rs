@@ -4,6 +4,8 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use socket2::{Domain, Socket, Type};
+
 use crate::request::Reader;
 use crate::response::{self, Response};
 
@@ -26,6 +28,17 @@ impl Client {
     #[track_caller]
     pub fn connect(address: SocketAddr) -> Client {
         Client::try_connect(address).unwrap_or_else(|error| panic!("connect to {address}: {error}"))
+    }
+
+    /// Connects with the smallest receive buffer that the kernel grants, as a client does that means to be slow.
+    #[track_caller]
+    pub fn narrow(address: SocketAddr) -> Client {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+        socket.set_recv_buffer_size(1).unwrap();
+        socket.connect_timeout(&address.into(), PATIENCE).expect("the proxy accepts");
+        socket.set_tcp_nodelay(true).unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        Client { reader: Reader::new(Timed { stream: socket.into(), deadline }) }
     }
 
     /// Connects within [`PATIENCE`].

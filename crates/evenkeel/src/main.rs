@@ -8,6 +8,7 @@ mod descriptors;
 mod difference;
 mod listening;
 mod log;
+mod memory;
 mod node;
 mod refusal;
 mod reload;
@@ -29,7 +30,10 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
-        Command::Run(arguments) => run::run(arguments.source()),
+        Command::Run(arguments) => {
+            memory::refuse_huge_pages();
+            run::run(arguments.source())
+        }
         Command::Check(arguments) => check::check(&arguments.config),
         Command::Schema => check::schema(),
         Command::Demo(arguments) => demo::demo(&arguments),

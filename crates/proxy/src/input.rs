@@ -6,11 +6,12 @@ use std::task::{Context, Poll};
 
 use evenkeel_upstream::Socket;
 
-/// Size of a pooled buffer: two reads take a response of 100 KiB.
-pub(crate) const LARGE: usize = 64 * 1024;
+/// Size of a pooled buffer: two reads take a response of 100 KiB, and a client that does not read what is in it costs
+/// less than 64 KiB in all.
+pub(crate) const LARGE: usize = 52 * 1024;
 
-/// What a connection keeps that waits with a partial message.
-const SMALL: usize = 4 * 1024;
+/// The least that a connection keeps that waits with a partial message.
+const SMALL: usize = 512;
 
 /// Most unused buffers that a core keeps: the last ones used are warm, the others would only be memory.
 const POOLED: usize = 32;
@@ -126,12 +127,13 @@ impl Input {
         (self.start, self.end) = (0, length);
     }
 
-    /// Keeps little while waiting for more: a hundred slow clients must not hold a hundred large buffers.
+    /// Keeps little more than it holds while waiting: a hundred slow clients must not hold a hundred large buffers.
     fn settle(&mut self, buffers: &Buffers) {
-        if self.storage.len() >= LARGE && self.len() < SMALL {
-            let mut smaller = vec![0; SMALL];
-            smaller[..self.len()].copy_from_slice(self.filled());
-            let length = self.len();
+        let length = self.len();
+        let enough = (length + SMALL).next_power_of_two();
+        if self.storage.len() >= 4 * enough {
+            let mut smaller = vec![0; enough];
+            smaller[..length].copy_from_slice(self.filled());
             buffers.give(std::mem::replace(&mut self.storage, smaller));
             (self.start, self.end) = (0, length);
         }
@@ -155,7 +157,7 @@ mod tests {
         poll_fn(|cx| input.poll_fill(cx, &mut socket, &buffers, LARGE)).await.unwrap();
         let polled = poll_fn(|cx| Poll::Ready(input.poll_fill(cx, &mut socket, &buffers, LARGE))).await;
         assert!(polled.is_pending());
-        assert_eq!((input.filled(), input.storage.len()), (&b"GET / HT"[..], SMALL));
+        assert_eq!((input.filled(), input.storage.len()), (&b"GET / HT"[..], 2 * SMALL));
         input.consume(8, &buffers);
         assert_eq!(input.storage.capacity(), 0);
     }

@@ -19,6 +19,7 @@ mod prometheus;
 mod reloads;
 mod retries;
 mod routes;
+mod slow_clients;
 mod smuggling;
 mod stopping;
 mod timeouts;
