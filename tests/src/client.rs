@@ -123,6 +123,12 @@ impl Client {
         Ok(rest)
     }
 
+    /// Hands on everything up to the peer's close; a reset is an error.
+    pub fn rest_into(&mut self, take: impl FnMut(&[u8])) -> io::Result<()> {
+        self.wait_at_most(PATIENCE);
+        self.reader.until_close(take)
+    }
+
     /// Asserts that the peer closes, having sent nothing more.
     #[track_caller]
     pub fn expect_close(&mut self) {

@@ -202,6 +202,14 @@ fn explanation(failed: &Failure) -> &'static str {
     match failed.cause {
         Cause::ClientError => match failed.detail {
             Some("body_too_large") => "the request body is too large",
+            Some(
+                "bad_chunk_size"
+                | "bad_chunk_extension"
+                | "bad_chunk_end"
+                | "chunk_too_large"
+                | "bad_trailer"
+                | "trailers_too_large",
+            ) => "the request body is malformed",
             Some("ambiguous_path") => "servers may read this path in different ways",
             Some("underscored_field_name") => "a field name has an underscore",
             Some("bad_max_forwards") => "Max-Forwards must come once, as a decimal number",

@@ -1,0 +1,8 @@
+//! HTTP/1.1 to the letter: what must not pass, in either direction, however it arrives.
+
+mod bodies_from_clients;
+mod cases;
+mod from_backends;
+mod from_clients;
+mod rig;
+mod truncated;
