@@ -2,6 +2,7 @@
 
 mod bodies;
 mod delivery;
+mod fuzz;
 mod request_framing;
 mod requests;
 mod responses;
