@@ -2,6 +2,7 @@
 
 mod bodies_from_clients;
 mod cases;
+mod corridor_fuzz;
 mod from_backends;
 mod from_clients;
 mod rig;
