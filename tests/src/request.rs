@@ -59,12 +59,11 @@ impl<S: Read> Reader<S> {
         std::mem::take(&mut self.buffer)
     }
 
-    /// Reads up to the end of a head; `None` if the connection ended before its first byte.
+    /// Reads up to the end of a head, one character for each byte; `None` if the connection ended before its first.
     pub fn head(&mut self) -> io::Result<Option<String>> {
         loop {
             if let Some(end) = find(&self.buffer, b"\r\n\r\n") {
-                let head = self.buffer.drain(..end + 4).collect();
-                return String::from_utf8(head).map(Some).map_err(|_| invalid("a head that is not UTF-8"));
+                return Ok(Some(self.buffer.drain(..end + 4).map(char::from).collect()));
             }
             if self.fill()? == 0 {
                 return match self.buffer.is_empty() {

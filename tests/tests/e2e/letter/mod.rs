@@ -5,5 +5,6 @@ mod cases;
 mod corridor_fuzz;
 mod from_backends;
 mod from_clients;
+mod peers;
 mod rig;
 mod truncated;
