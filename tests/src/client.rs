@@ -145,6 +145,11 @@ impl Client {
         let _ = self.reader.stream.stream.shutdown(Shutdown::Write);
     }
 
+    /// The connection itself.
+    pub fn stream(&self) -> &TcpStream {
+        &self.reader.stream.stream
+    }
+
     /// The local address.
     pub fn local_address(&self) -> SocketAddr {
         self.reader.stream.stream.local_addr().expect("a bound socket")

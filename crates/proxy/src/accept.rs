@@ -20,6 +20,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// How long a shortage lasts before clients are told, instead of waiting in the queue.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// How often the log says so.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
+
 /// Who accepts, and for whom.
 pub(crate) struct Acceptor {
     pub(crate) gate: Rc<Gate>,
@@ -33,12 +36,13 @@ struct Shortage {
     /// A descriptor that is kept for the day on which there is no other.
     spare: Option<File>,
     since: Option<Instant>,
+    told: Option<Instant>,
 }
 
 impl Acceptor {
     /// Accepts until the gate closes.
     pub(crate) async fn run(self, socket: TcpListener) {
-        let mut shortage = Shortage { spare: spare(), since: None };
+        let mut shortage = Shortage { spare: spare(), since: None, told: None };
         loop {
             // Both are cancel-safe: a connection is either accepted whole or stays queued.
             let accepted = tokio::select! {
@@ -78,10 +82,11 @@ impl Acceptor {
             return;
         }
         let now = Instant::now();
-        let since = *shortage.since.get_or_insert_with(|| {
+        let since = *shortage.since.get_or_insert(now);
+        if shortage.told.is_none_or(|told| now.saturating_duration_since(told) >= TOLD_EVERY) {
+            shortage.told = Some(now);
             tracing::warn!(listener = &*self.name, %error, "cannot accept; idle connections to backends are closed");
-            now
-        });
+        }
         self.gate.release_idle();
         if now.saturating_duration_since(since) >= PATIENCE && shortage.spare.take().is_some() {
             let accepted = poll_fn(|cx| match socket.poll_accept(cx) {

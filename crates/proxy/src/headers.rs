@@ -159,6 +159,8 @@ pub(crate) fn to_backend(scratch: &mut Scratch, way: ToBackend<'_>) {
             | Known::ForwardingOther => continue,
             Known::XRequestId | Known::ContentLength => continue,
             Known::Underscore if rule.underscores != Underscores::Pass => continue,
+            // Without a body to wait for, or from HTTP/1.0, it means nothing (RFC 9110, section 10.1.1).
+            Known::Expect if !request.expect_continue || !has_body(request) => continue,
             Known::Trailer if request.body != BodyKind::Chunked => continue,
             Known::MaxForwards if request.method == Method::Options => {
                 run.end(&mut writer);
@@ -184,6 +186,10 @@ pub(crate) fn to_backend(scratch: &mut Scratch, way: ToBackend<'_>) {
     }
     framing_to_backend(&mut writer, request, head, &rule.upgrades);
     writer.finish();
+}
+
+fn has_body(request: &RequestHead) -> bool {
+    !matches!(request.body, BodyKind::None | BodyKind::Length(0))
 }
 
 /// How many times a request may be forwarded yet, as `Max-Forwards` says it (RFC 9110, section 7.6.2).

@@ -23,8 +23,8 @@ const NEVER: u64 = u64::MAX;
 #[derive(Debug)]
 pub struct Sweep {
     origin: Instant,
-    /// Milliseconds since `origin`, as of the last sweep.
-    now: Cell<u64>,
+    /// No deadline is before this one, in milliseconds since `origin`: until then there is nothing to look for.
+    earliest: Cell<u64>,
     alarms: RefCell<Vec<Option<Rc<Slot>>>>,
     free: RefCell<Vec<usize>>,
 }
@@ -50,7 +50,7 @@ impl Sweep {
     pub fn new(now: Instant) -> Rc<Self> {
         Rc::new(Sweep {
             origin: now,
-            now: Cell::new(0),
+            earliest: Cell::new(NEVER),
             alarms: RefCell::default(),
             free: RefCell::default(),
         })
@@ -72,12 +72,17 @@ impl Sweep {
     /// Wakes every task whose deadline has passed. Call it every [`GRAIN`].
     pub fn pass(&self, now: Instant) {
         let now = self.millis(now);
-        self.now.set(now);
+        if now < self.earliest.get() {
+            return;
+        }
+        let mut earliest = NEVER;
         for slot in self.alarms.borrow().iter().flatten() {
-            if slot.due.get() <= now {
-                slot.ring();
+            match slot.due.get() {
+                due if due <= now => slot.ring(),
+                due => earliest = earliest.min(due),
             }
         }
+        self.earliest.set(earliest);
     }
 
     #[inline]
@@ -105,7 +110,11 @@ impl Alarm {
             if self.timer.borrow().is_some() {
                 self.timer.take();
             }
-            self.slot.due.set(self.sweep.millis(due));
+            let due = self.sweep.millis(due);
+            self.slot.due.set(due);
+            if due < self.sweep.earliest.get() {
+                self.sweep.earliest.set(due);
+            }
             return;
         }
         self.slot.due.set(NEVER);
@@ -177,6 +186,25 @@ mod tests {
         assert!(!is_passed(&alarm));
         sweep.pass(start + Duration::from_millis(2000));
         assert!(is_passed(&alarm));
+    }
+
+    #[test]
+    fn each_deadline_passes_in_its_turn_whatever_was_set_or_cleared_before() {
+        let start = Instant::now();
+        let at = |seconds: u64| start + Duration::from_secs(seconds);
+        let sweep = Sweep::new(start);
+        let (early, late, cleared) = (sweep.alarm(), sweep.alarm(), sweep.alarm());
+        late.set(at(9), start);
+        cleared.set(at(2), start);
+        cleared.clear();
+        sweep.pass(at(3));
+        early.set(at(5), at(3));
+        sweep.pass(at(4));
+        assert!(!is_passed(&early) && !is_passed(&late));
+        sweep.pass(at(5));
+        assert!(is_passed(&early) && !is_passed(&late));
+        sweep.pass(at(9));
+        assert!(is_passed(&late) && !is_passed(&cleared));
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod idle;
 mod peers;
 mod quiet;
 mod report;
+mod slow;
 mod statistics;
 
 use arguments::Arguments;

@@ -12,6 +12,7 @@ use crate::generator;
 use crate::idle;
 use crate::quiet::{self, Account};
 use crate::report::Report;
+use crate::slow;
 
 /// Tries to measure a case undisturbed.
 const TRIES: usize = 3;
@@ -57,6 +58,9 @@ pub(crate) fn run(arguments: &Arguments) {
             let bytes = idle::bytes_per_connection(&running, connections);
             eprintln!("{:9} idle connection {bytes:.0} bytes", contestant.name());
             report.add_idle(who, bytes);
+            let p99 = slow::measure(&running, &cases[0]);
+            eprintln!("{:9} p99 alone and beside slow clients {p99:.2?}", contestant.name());
+            report.add_slow(who, p99);
         }
     }
     report.finish(arguments);

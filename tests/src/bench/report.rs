@@ -1,6 +1,7 @@
 //! The report: figures as Markdown tables, with the versions and settings that they hold for.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use crate::arguments::Arguments;
 use crate::backends::Backends;
@@ -8,6 +9,7 @@ use crate::cases::{CONNECTIONS, Case};
 use crate::contestant::Contestant;
 use crate::idle;
 use crate::peers::Measurement;
+use crate::slow::{HALF, READERS};
 use crate::statistics::median;
 
 /// Everything measured, in rounds.
@@ -16,6 +18,7 @@ pub(crate) struct Report {
     rounds: usize,
     measured: Vec<(&'static str, bool, usize, Measurement)>,
     idle: Vec<(usize, f64)>,
+    slow: Vec<(usize, [Duration; 2])>,
 }
 
 impl Report {
@@ -25,6 +28,7 @@ impl Report {
             rounds: arguments.rounds(3),
             measured: Vec::new(),
             idle: Vec::new(),
+            slow: Vec::new(),
         }
     }
 
@@ -34,6 +38,10 @@ impl Report {
 
     pub(crate) fn add_idle(&mut self, who: usize, bytes: f64) {
         self.idle.push((who, bytes));
+    }
+
+    pub(crate) fn add_slow(&mut self, who: usize, p99: [Duration; 2]) {
+        self.slow.push((who, p99));
     }
 
     /// Prints the report, and writes it where the arguments say.
@@ -75,6 +83,12 @@ impl Report {
              idles ({connections} of them; memory of the kernel's sockets not included).\n\n{}",
             self.idle_table()
         );
+        let _ = writeln!(
+            text,
+            "## Slow clients\n\nThe p99 of the first case, without logs: alone, and while {HALF} clients with half a head and {HALF} with \
+             half a body send a byte every five seconds and {READERS} ask for 4 MB and read nothing.\n\n{}",
+            self.slow_table()
+        );
         text + &self.settings()
     }
 
@@ -107,6 +121,26 @@ impl Report {
             let mine = self.idle.iter().filter(|(whose, _)| *whose == who);
             let bytes: Vec<f64> = mine.map(|(_, bytes)| *bytes).collect();
             let _ = writeln!(table, "| {} | {:.0} |", contestant.name(), median(&bytes));
+        }
+        table
+    }
+
+    fn slow_table(&self) -> String {
+        let mut table =
+            String::from("| proxy | alone, ms | beside them, ms | ratio |\n|---|---:|---:|---:|\n");
+        for (who, contestant) in self.contestants.iter().enumerate() {
+            let mine = self.slow.iter().filter(|(whose, _)| *whose == who);
+            let rounds: Vec<[f64; 2]> =
+                mine.map(|(_, p99)| p99.map(|wait| wait.as_secs_f64() * 1000.0)).collect();
+            let of = |figure: fn(&[f64; 2]) -> f64| median(&rounds.iter().map(figure).collect::<Vec<_>>());
+            let _ = writeln!(
+                table,
+                "| {} | {:.2} | {:.2} | {:.2} |",
+                contestant.name(),
+                of(|[alone, _]| *alone),
+                of(|[_, beside]| *beside),
+                of(|[alone, beside]| beside / alone)
+            );
         }
         table
     }

@@ -225,6 +225,25 @@ fn an_error_is_told_in_the_format_that_the_client_prefers() {
 }
 
 #[test]
+fn an_expectation_goes_on_where_it_means_something() {
+    let (backend, evenkeel) = one_backend(Script::Echo);
+    for (request, is_forwarded) in [
+        ("POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx", true),
+        ("POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n", false),
+        ("GET / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\r\n", false),
+        ("POST / HTTP/1.0\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx", false),
+    ] {
+        let mut client = Client::connect(evenkeel.address());
+        client.send(request);
+        let statuses: Vec<u16> =
+            (0..=usize::from(is_forwarded)).map(|_| client.response("POST").status).collect();
+        assert_eq!(statuses.last(), Some(&200), "{request:?}");
+        let request = backend.requests().pop().unwrap();
+        assert_eq!(request.field("expect").is_some(), is_forwarded, "{}", request.head);
+    }
+}
+
+#[test]
 fn an_old_client_that_names_no_host_is_served_under_the_address_that_it_asked() {
     let (backend, evenkeel) = one_backend(Script::Echo);
     let response = Client::connect(evenkeel.address()).send("GET /old HTTP/1.0\r\n\r\n").response("GET");

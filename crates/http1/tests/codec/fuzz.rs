@@ -219,14 +219,45 @@ fn chunked_bodies_are_read_as_the_grammar_says() {
         }
         whole.err().map(BadBody::token)
     });
-    for bad in [
-        BadBody::BadChunkSize,
-        BadBody::BadChunkExtension,
-        BadBody::BadChunkEnd,
-        BadBody::ChunkTooLarge,
-        BadBody::BadTrailer,
-        BadBody::TrailersTooLarge,
-    ] {
+    for bad in BAD_BODIES {
         assert!(seen.contains(&Some(bad.token())), "nothing in the corpus is {}", bad.token());
     }
+}
+
+/// All but a body that was cut, which is no answer to anybody.
+const BAD_BODIES: [BadBody; 6] = [
+    BadBody::BadChunkSize,
+    BadBody::BadChunkExtension,
+    BadBody::BadChunkEnd,
+    BadBody::ChunkTooLarge,
+    BadBody::BadTrailer,
+    BadBody::TrailersTooLarge,
+];
+
+#[test]
+fn the_manual_explains_every_refusal_and_no_other() {
+    /// What the corridor refuses by its own rules.
+    const OF_THE_CORRIDOR: [&str; 9] = [
+        "underscored_field_name",
+        "bad_max_forwards",
+        "ambiguous_path",
+        "body_too_large",
+        "head_timeout",
+        "body_timeout",
+        "connection_limit",
+        "client_connection_limit",
+        "out_of_descriptors",
+    ];
+    let manual = include_str!("../../../../docs/refusals.md");
+    let rows = manual.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+    let explained: BTreeSet<(&str, &str)> =
+        rows.filter_map(|(token, rest)| Some((token, rest.split_once(" |")?.0))).collect();
+    let statuses = REFUSALS.map(|refusal| (refusal.token(), refusal.status().to_string()));
+    for (token, status) in &statuses {
+        assert!(explained.contains(&(token, status)), "{token}, {status}");
+    }
+    let known =
+        statuses.iter().map(|(token, _)| *token).chain(BAD_BODIES.map(BadBody::token)).chain(OF_THE_CORRIDOR);
+    let known: BTreeSet<&str> = known.collect();
+    assert_eq!(explained.iter().map(|(token, _)| *token).collect::<BTreeSet<_>>(), known);
 }
