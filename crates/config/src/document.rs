@@ -47,7 +47,6 @@ pub(crate) const NOT_YET: &[&str] = &[
     "hsts",
     "keep_at_least",
     "minimum_requests",
-    "proxy_status",
     "rate",
     "redirect_to_https",
     "replay_bytes",

@@ -8,6 +8,7 @@ use crate::body_format::{Format, Notice};
 use crate::downstream::{Client, Downstream};
 use crate::gate::NoRoom;
 use crate::headers;
+use crate::proxy_status;
 use crate::request::Request;
 use crate::scratch::Scratch;
 
@@ -63,6 +64,7 @@ pub(crate) async fn options(down: &mut Downstream, request: &mut Request, keep_a
     writer.field(b"Date", &request.core.date.text());
     writer.field(b"Allow", ALLOWED);
     writer.field(b"X-Request-Id", &request.heads().request_id);
+    writer.field(b"Proxy-Status", proxy_status::of_answer(request).as_bytes());
     headers::connection(&mut writer, keep_alive, request.version());
     writer.finish();
     write(down, request, out, keep_alive).await
@@ -188,6 +190,7 @@ fn write_head(
     writer.field(b"Vary", b"Accept");
     writer.field(b"Cache-Control", b"no-store");
     writer.field(b"X-Request-Id", &request.heads().request_id);
+    writer.field(b"Proxy-Status", proxy_status::of_answer(request).as_bytes());
     match status {
         405 => writer.field(b"Allow", ALLOWED),
         503 => writer.number(b"Retry-After", RETRY_AFTER_SECONDS),

@@ -10,6 +10,7 @@ use crate::downstream::Downstream;
 use crate::exchange::Outgoing;
 use crate::flow::{Coding, Flow};
 use crate::headers::{self, ToClient};
+use crate::proxy_status;
 use crate::relay::{self, relay};
 use crate::request::Request;
 use crate::scratch::Scratch;
@@ -27,9 +28,11 @@ pub(crate) async fn deliver(
     }
     let Ready { exchange, sending, deadlines, .. } = &mut ready;
     let way = way_to_client(down, request, sending.is_done());
+    let status = request.heads().response.status;
+    let proxy_status = (status >= 500).then(|| proxy_status::of_relayed(request, status));
     let Scratch { response, to_client, .. } = request.scratch();
-    headers::to_client(core, response, exchange.input.filled(), way, to_client);
-    let (status, head_bytes) = (response.status, response.length as u64);
+    headers::to_client(core, response, exchange.input.filled(), way, proxy_status.as_deref(), to_client);
+    let head_bytes = response.length as u64;
     let mut body = BodyDecoder::new(response.body);
     if response.nominates {
         body = body.dropping(response.nominated(exchange.input.filled()));

@@ -269,7 +269,14 @@ pub(crate) struct ToClient {
 }
 
 /// Writes the response head for the client into `out`; `head` holds the bytes that `response` points into.
-pub(crate) fn to_client(core: &Core, response: &ResponseHead, head: &[u8], way: ToClient, out: &mut Vec<u8>) {
+pub(crate) fn to_client(
+    core: &Core,
+    response: &ResponseHead,
+    head: &[u8],
+    way: ToClient,
+    proxy_status: Option<&str>,
+    out: &mut Vec<u8>,
+) {
     out.clear();
     out.reserve(response.length + ROOM);
     let mut writer = HeadWriter::response(out, response.status, response.reason.of(head));
@@ -288,6 +295,10 @@ pub(crate) fn to_client(core: &Core, response: &ResponseHead, head: &[u8], way: 
         run.copy(&mut writer, field);
     }
     run.end(&mut writer);
+    if let Some(member) = proxy_status {
+        // Behind those of proxies that are nearer to the origin.
+        writer.field(b"Proxy-Status", member.as_bytes());
+    }
     if !has_date {
         writer.field(b"Date", &core.date.text());
     }

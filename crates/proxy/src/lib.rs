@@ -23,6 +23,7 @@ mod headers;
 mod input;
 mod listen;
 mod peers;
+mod proxy_status;
 mod random;
 mod relay;
 mod request;

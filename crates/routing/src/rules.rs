@@ -122,6 +122,8 @@ pub struct PoolRule {
     pub head_bytes: usize,
     /// Most interim (1xx) responses before a final one.
     pub informational: u16,
+    /// Whether `Proxy-Status` tells the addresses of backends.
+    pub proxy_status_addresses: bool,
 }
 
 /// How long a listener waits for a client. None is zero.
@@ -240,6 +242,7 @@ impl Default for PoolRule {
             when_all_ejected: WhenAllEjected::default(),
             head_bytes: 64 * 1024,
             informational: 16,
+            proxy_status_addresses: false,
         }
     }
 }

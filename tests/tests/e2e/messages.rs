@@ -284,3 +284,57 @@ fn a_client_is_told_when_descriptors_run_out_and_served_when_they_return() {
         Client::connect(address).try_get("/").is_ok_and(|response| response.status == 200)
     });
 }
+
+#[test]
+fn proxy_status_tells_what_became_of_a_request() {
+    let gone = evenkeel_tests::backend::Refusing::default();
+    let address = gone.address();
+    for (backend, pool, via, expected) in [
+        (
+            format!("\"{address}\""),
+            "",
+            "",
+            "evenkeel; error=connection_refused; next-hop=\"web\"; details=\"connect_refused\"".to_owned(),
+        ),
+        (
+            format!("{{ name: blue, address: \"{address}\" }}"),
+            "",
+            "via: edge-1\n",
+            "edge-1; error=connection_refused; next-hop=\"web/blue\"; details=\"connect_refused\"".to_owned(),
+        ),
+        (
+            format!("\"{address}\""),
+            ", proxy_status: { addresses: true }",
+            "via: 1edge\n",
+            format!(
+                "\"1edge\"; error=connection_refused; next-hop=\"{address}\"; details=\"connect_refused\""
+            ),
+        ),
+    ] {
+        let evenkeel =
+            Evenkeel::start(&format!("{via}pools: {{ web: {{ backends: [{backend}]{pool} }} }}\n"));
+        let answer = Client::connect(evenkeel.address()).get("/");
+        assert_eq!((answer.status, answer.fields("proxy-status")), (502, vec![&*expected]));
+    }
+}
+
+#[test]
+fn proxy_status_of_refusals_and_of_a_backends_own_errors() {
+    let relayed =
+        "HTTP/1.1 503 X\r\nProxy-Status: origin-proxy; error=dns_error\r\nContent-Length: 0\r\n\r\n";
+    let (_backend, evenkeel) = one_backend(Script::Reply(relayed.into()));
+    let mut client = Client::connect(evenkeel.address());
+    let own = client.get("/");
+    assert_eq!(own.status, 503);
+    let expected = ["origin-proxy; error=dns_error", "evenkeel; next-hop=\"web\"; received-status=503"];
+    assert_eq!(own.fields("proxy-status"), expected);
+    let options = client.send("OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n").response("OPTIONS");
+    assert_eq!(options.fields("proxy-status"), ["evenkeel"]);
+    let refused = client.send("GET / HTTP/1.1\r\n\r\n").response("GET");
+    assert_eq!(
+        refused.fields("proxy-status"),
+        ["evenkeel; error=http_request_error; details=\"missing_host\""]
+    );
+    let fine = one_backend(Script::Status(404));
+    assert!(Client::connect(fine.1.address()).get("/").fields("proxy-status").is_empty());
+}

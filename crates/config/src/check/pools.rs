@@ -61,6 +61,10 @@ fn pool<'a>(
             informational: limits
                 .and_then(|limits| limits.informational)
                 .map_or(defaults.informational, |count| count.0 as u16),
+            proxy_status_addresses: document
+                .proxy_status
+                .and_then(|told| told.addresses)
+                .map_or(defaults.proxy_status_addresses, |addresses| addresses.on().unwrap_or(false)),
         },
         health,
         backends: backends(document.backends, &place.key("backends"), problems),

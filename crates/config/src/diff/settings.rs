@@ -171,8 +171,16 @@ fn retry_settings(retry: &Retry) -> [Setting; 2] {
 
 fn pool(plan: &PoolPlan) -> Subject {
     let PoolPlan { name, rule, health, backends } = plan;
-    let PoolRule { balance, timeouts, retry, connections, when_all_ejected, head_bytes, informational } =
-        rule;
+    let PoolRule {
+        balance,
+        timeouts,
+        retry,
+        connections,
+        when_all_ejected,
+        head_bytes,
+        informational,
+        proxy_status_addresses,
+    } = rule;
     let Connections { idle, idle_per_backend } = connections;
     let Policy { probe, eject, slow_start } = health;
     let mut settings = vec![setting("balance", balance_word(*balance).into())];
@@ -187,6 +195,7 @@ fn pool(plan: &PoolPlan) -> Subject {
         setting("health.when_all_ejected", all_ejected_word(*when_all_ejected).into()),
         setting("limits.head_bytes", show_bytes(*head_bytes as u64)),
         setting("limits.informational", informational.to_string()),
+        setting("proxy_status.addresses", proxy_status_addresses.to_string()),
     ]);
     let details = match backends.len() {
         1 => " (1 backend)".into(),

@@ -29,8 +29,8 @@ pub(crate) struct PoolDocument {
     pub(crate) limits: Option<LimitsDocument>,
     /// Does not work yet: a second attempt beside one that stalls.
     pub(crate) stall: Option<NotYet>,
-    /// Does not work yet: the `Proxy-Status` field.
-    pub(crate) proxy_status: Option<NotYet>,
+    /// What the `Proxy-Status` field of answers tells.
+    pub(crate) proxy_status: Option<ProxyStatusDocument>,
     /// Does not work yet: how names are resolved.
     pub(crate) resolve: Option<NotYet>,
     /// Does not work yet: TLS to backends.
@@ -83,6 +83,14 @@ pub(crate) struct RetryDocument {
     pub(crate) retry_after: Option<NotYet>,
     /// Does not work yet: how many retries there may be in all.
     pub(crate) budget: Option<NotYet>,
+}
+
+/// What the `Proxy-Status` field of answers tells.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a map with `addresses`")]
+pub(crate) struct ProxyStatusDocument {
+    /// Whether backends are told by address, instead of by pool and name. Default: false.
+    pub(crate) addresses: Option<Switch<bool>>,
 }
 
 /// When a backend receives requests.

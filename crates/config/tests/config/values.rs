@@ -82,12 +82,14 @@ pools:
 fn every_kind_of_value_arrives() {
     let pool = &plan(&with_pool(
         "balance: random, health: { probe: { tcp: true, interval: 500ms }, slow_start: 0s, \
-         when_all_ejected: fail_open, eject: { wait: 10m } }, limits: { head_bytes: 2048, informational: 0 }",
+         when_all_ejected: fail_open, eject: { wait: 10m } }, limits: { head_bytes: 2048, informational: 0 }, \
+         proxy_status: { addresses: true }",
     ))
     .pools[0];
     assert_eq!(pool.rule.balance, Balance::Random);
     assert_eq!(pool.rule.when_all_ejected, WhenAllEjected::FailOpen);
     assert_eq!((pool.rule.head_bytes, pool.rule.informational), (2048, 0));
+    assert!(pool.rule.proxy_status_addresses);
     let listener = &plan(&with_listener(
         "underscores: refuse, upgrades: [WebSocket, irc/6.9], half_close: true, refuse_ambiguous_paths: true",
     ))

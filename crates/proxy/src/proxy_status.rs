@@ -1,0 +1,73 @@
+//! `Proxy-Status` (RFC 9209): what became of a request here, for the machines on the client's side.
+//!
+//! The next hop is told by pool and name, and never by address unless the pool says so.
+
+use std::fmt::Write;
+
+use evenkeel_model::Cause;
+use evenkeel_routing::Snapshot;
+
+use crate::request::Request;
+
+/// How evenkeel calls itself where `via` is off.
+const NAME: &str = "evenkeel";
+
+/// For an answer of evenkeel's own; without a cause it is no failure.
+pub(crate) fn of_answer(request: &Request) -> String {
+    let view = request.core.view();
+    let mut member = begin(&view.snapshot);
+    let Some(cause) = request.cause else { return member };
+    // Writing to a string does not fail, here and below.
+    let _ = write!(member, "; error={}", error(cause, request.detail));
+    next_hop(&mut member, request, &view.snapshot);
+    let _ = match (cause, request.detail) {
+        // The cause says no more than that the client was wrong.
+        (Cause::ClientError | Cause::SlowClient, Some(detail)) => write!(member, "; details=\"{detail}\""),
+        (cause, Some(detail)) => write!(member, "; details=\"{}: {detail}\"", cause.token()),
+        (cause, None) => write!(member, "; details=\"{}\"", cause.token()),
+    };
+    member
+}
+
+/// For a backend's own answer that is relayed.
+pub(crate) fn of_relayed(request: &Request, status: u16) -> String {
+    let view = request.core.view();
+    let mut member = begin(&view.snapshot);
+    next_hop(&mut member, request, &view.snapshot);
+    let _ = write!(member, "; received-status={status}");
+    member
+}
+
+/// The name of this proxy: a token of structured fields, else a string (RFC 8941, section 3.3).
+fn begin(snapshot: &Snapshot) -> String {
+    let name = snapshot.forwarding.via.as_deref().unwrap_or(NAME);
+    match name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '*') {
+        true => name.to_owned(),
+        false => format!("\"{name}\""),
+    }
+}
+
+/// The registered type of the error (RFC 9209, section 2.3).
+fn error(cause: Cause, detail: Option<&str>) -> &'static str {
+    match (cause, detail) {
+        (Cause::LocalResource, Some("connection_limit" | "client_connection_limit")) => {
+            "connection_limit_reached"
+        }
+        _ => cause.facts().proxy_status,
+    }
+}
+
+fn next_hop(member: &mut String, request: &Request, snapshot: &Snapshot) {
+    let Some(route) = &request.route else { return };
+    let tried = request.tries.last().map(|failed| &failed.backend);
+    let Some(backend) = request.attempt.as_ref().map(|attempt| attempt.backend()).or(tried) else { return };
+    let pool = &route.rule.pool;
+    let shows_addresses =
+        snapshot.pools.iter().any(|known| known.name == *pool && known.rule.proxy_status_addresses);
+    let address = backend.id.address.to_string();
+    let _ = match () {
+        () if shows_addresses => write!(member, "; next-hop=\"{address}\""),
+        () if *backend.label == *address => write!(member, "; next-hop=\"{}\"", pool.as_str()),
+        () => write!(member, "; next-hop=\"{}/{}\"", pool.as_str(), backend.label),
+    };
+}
