@@ -2,6 +2,7 @@
 //!
 //! Every byte that arrives is kept, so that a test can assert that nothing arrived.
 
+mod journal;
 mod script;
 
 use std::collections::HashMap;
@@ -15,14 +16,13 @@ use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use self::journal::Journal;
 use crate::request::{Reader, Request};
 
 pub use script::{Answer, Next, Script, reset};
 
 /// Longest that a backend waits for bytes: a test is over by then.
 const IDLE: Duration = Duration::from_secs(120);
-/// Bytes of what arrived that are kept.
-const KEPT: usize = 1 << 20;
 
 /// A running backend; it stops when dropped.
 pub struct Backend {
@@ -38,7 +38,7 @@ pub(crate) struct Shared {
     connections: AtomicUsize,
     pub(crate) pattern_bytes: AtomicU64,
     open: Mutex<HashMap<usize, Socket>>,
-    received: Mutex<Vec<u8>>,
+    received: Journal,
     requests: Mutex<Vec<Request>>,
     stopped: AtomicBool,
 }
@@ -73,7 +73,7 @@ impl Backend {
             connections: AtomicUsize::new(0),
             pattern_bytes: AtomicU64::new(0),
             open: Mutex::default(),
-            received: Mutex::default(),
+            received: Journal::default(),
             requests: Mutex::default(),
             stopped: AtomicBool::new(false),
         });
@@ -112,7 +112,14 @@ impl Backend {
 
     /// Everything that has arrived, on all connections (the first mebibyte).
     pub fn received(&self) -> Vec<u8> {
-        self.shared.received.lock().unwrap().clone()
+        self.shared.received.all()
+    }
+
+    /// The targets of the whole requests on each connection, as a strict reader that shares nothing with the scripts
+    /// finds them; a test fails if anything is against the grammar.
+    #[track_caller]
+    pub fn judged(&self) -> Vec<Vec<String>> {
+        journal::judged(&self.shared.received.by_connection(self.connections())).unwrap_or_else(|fault| panic!("{fault}"))
     }
 
     /// Every whole request that has arrived.
@@ -181,14 +188,14 @@ fn accept(shared: &Arc<Shared>, socket: &Socket) {
         shared.open.lock().unwrap().insert(number, handle);
         let shared = shared.clone();
         std::thread::spawn(move || {
-            converse(&shared, connection);
+            converse(&shared, number, connection);
             shared.open.lock().unwrap().remove(&number);
         });
     }
 }
 
 /// Serves one connection until its script or its peer ends it.
-fn converse(shared: &Arc<Shared>, connection: Socket) {
+fn converse(shared: &Arc<Shared>, number: usize, connection: Socket) {
     let _ = connection.set_read_timeout(Some(IDLE));
     let _ = connection.set_write_timeout(Some(IDLE));
     let _ = connection.set_tcp_nodelay(true);
@@ -196,7 +203,7 @@ fn converse(shared: &Arc<Shared>, connection: Socket) {
     if let Next::Close = script.on_accept(&connection) {
         return;
     }
-    let mut reader = Reader::new(Logged { socket: connection, shared: shared.clone() });
+    let mut reader = Reader::new(Logged { socket: connection, number, shared: shared.clone() });
     while let Ok(Some(request)) = request(&mut reader) {
         shared.requests.lock().unwrap().push(request.clone());
         let script = shared.script.lock().unwrap().clone();
@@ -240,15 +247,14 @@ fn request(reader: &mut Reader<Logged>) -> std::io::Result<Option<Request>> {
 /// A socket whose incoming bytes are kept.
 pub(crate) struct Logged {
     pub(crate) socket: Socket,
+    number: usize,
     shared: Arc<Shared>,
 }
 
 impl Read for Logged {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let read = self.socket.read(buffer)?;
-        let mut received = self.shared.received.lock().unwrap();
-        let kept = read.min(KEPT.saturating_sub(received.len()));
-        received.extend_from_slice(&buffer[..kept]);
+        self.shared.received.add(self.number, &buffer[..read]);
         Ok(read)
     }
 }

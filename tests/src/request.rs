@@ -97,6 +97,10 @@ impl<S: Read> Reader<S> {
         loop {
             let line = self.line()?;
             let digits = line.split(';').next().unwrap_or_default();
+            // The library's reader takes a sign.
+            if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+                return Err(invalid("bad chunk size"));
+            }
             let size = u64::from_str_radix(digits, 16).map_err(|_| invalid("bad chunk size"))?;
             if size == 0 {
                 return self.trailers();

@@ -95,15 +95,13 @@ fn admit(view: &CoreView, down: &Downstream, request: &mut Request) -> Result<Ad
 /// and 7.6.2).
 #[cold]
 fn is_for_evenkeel(heads: &Scratch) -> Result<bool, Failure> {
+    let bad = || Failure::of_client(400, "bad_max_forwards");
     let Scratch { request, head, .. } = heads;
     let mut limits = request.fields.iter().filter(|field| field.known == Known::MaxForwards);
     let hops = match (limits.next(), limits.next()) {
         (None, _) => None,
-        (Some(only), None) => headers::hops(only.value.of(head))
-            .map(Some)
-            .ok_or(())
-            .map_err(|()| Failure::of_client(400, "bad_max_forwards"))?,
-        (Some(_), Some(_)) => return Err(Failure::of_client(400, "bad_max_forwards")),
+        (Some(only), None) => Some(headers::hops(only.value.of(head)).ok_or_else(bad)?),
+        (Some(_), Some(_)) => return Err(bad()),
     };
     let is_of_server = request.path.of(head) == b"*" || request.path_prefix(head) == b"*";
     Ok(is_of_server || hops == Some(0))

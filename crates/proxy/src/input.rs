@@ -8,13 +8,13 @@ use evenkeel_upstream::Socket;
 
 /// Size of a pooled buffer: two reads take a response of 100 KiB, and a client that does not read what is in it costs
 /// less than 64 KiB in all.
-pub(crate) const LARGE: usize = 52 * 1024;
+pub(crate) const LARGE: usize = 51 * 1024;
 
 /// The least that a connection keeps that waits with a partial message.
 const SMALL: usize = 512;
 
 /// Most unused buffers that a core keeps: the last ones used are warm, the others would only be memory.
-const POOLED: usize = 32;
+const POOLED: usize = 16;
 
 /// Buffers of one core.
 #[derive(Debug, Default)]

@@ -3,6 +3,7 @@
 mod bodies;
 mod delivery;
 mod fuzz;
+mod reasons;
 mod request_framing;
 mod requests;
 mod responses;
