@@ -119,7 +119,8 @@ impl Backend {
     /// finds them; a test fails if anything is against the grammar.
     #[track_caller]
     pub fn judged(&self) -> Vec<Vec<String>> {
-        journal::judged(&self.shared.received.by_connection(self.connections())).unwrap_or_else(|fault| panic!("{fault}"))
+        journal::judged(&self.shared.received.by_connection(self.connections()))
+            .unwrap_or_else(|fault| panic!("{fault}"))
     }
 
     /// Every whole request that has arrived.

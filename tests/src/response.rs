@@ -82,6 +82,8 @@ fn framing(response: &Response, method: &str) -> io::Result<Framing> {
         return Ok(Framing::None);
     }
     match (lengths.first(), codings.first()) {
+        // The library's reader takes a sign.
+        (Some(length), _) if length.starts_with('+') => Err(invalid(format!("Content-Length: {length}"))),
         (Some(length), _) => {
             length.parse().map(Framing::Length).map_err(|_| invalid(format!("Content-Length: {length}")))
         }
