@@ -92,11 +92,15 @@ impl Known {
     }
 
     /// What a name is in a request, where one with an underscore is [`Known::Underscore`]. `None`: a backend that
-    /// takes `_` for `-` would read a framing, `Host` or forwarding field here, so the request must be refused.
+    /// takes `_`, or any other sign, for `-` would read a framing, `Host` or forwarding field here, so the request must
+    /// be refused.
     #[inline]
     pub fn in_request(name: &[u8]) -> Option<Self> {
         match Self::of(name) {
-            Self::Other if name.contains(&b'_') => (!folds_into_ours(name)).then_some(Self::Underscore),
+            Self::Other if name.iter().any(is_sign) => {
+                let known = if name.contains(&b'_') { Self::Underscore } else { Self::Other };
+                (!folds_into_ours(name)).then_some(known)
+            }
             known => Some(known),
         }
     }
@@ -149,6 +153,7 @@ impl Known {
                     | Self::XForwardedFor
                     | Self::XForwardedHost
                     | Self::XForwardedProto
+                    | Self::XRequestId
             )
     }
 }
@@ -163,14 +168,21 @@ pub(crate) fn starts_with(name: &[u8], lower: &[u8]) -> bool {
     name.get(..lower.len()).is_some_and(|front| front.eq_ignore_ascii_case(lower))
 }
 
-/// Whether `name`, with `-` for each `_`, is a framing, Host or forwarding field.
+/// Whether the byte of a name is neither letter nor digit nor hyphen: servers that hand fields on as variables of an
+/// environment write one sign for all of these.
+#[inline]
+fn is_sign(byte: &u8) -> bool {
+    !byte.is_ascii_alphanumeric() && *byte != b'-'
+}
+
+/// Whether `name`, with `-` for each sign, is a framing, Host or forwarding field.
 #[cold]
 pub(crate) fn folds_into_ours(name: &[u8]) -> bool {
     // Longer than any known name; of a longer one only the beginning counts.
     let mut folded = [0; 32];
     let folded = &mut folded[..name.len().min(32)];
     folded.copy_from_slice(&name[..folded.len()]);
-    for byte in folded.iter_mut().filter(|byte| **byte == b'_') {
+    for byte in folded.iter_mut().filter(|byte| is_sign(byte)) {
         *byte = b'-';
     }
     Known::of(folded).is_framing_or_forwarding() || is_forwarding_name(folded)
@@ -223,10 +235,17 @@ mod tests {
             "x_forwarded_anything_at_all_however_long_the_name",
             "x_real_ip",
             "keep_alive",
+            "X_Request_Id",
+            "X.Forwarded.For",
+            "X-Real.IP",
+            "Content!Length",
+            "transfer+encoding",
+            "x~forwarded-proto",
         ] {
             assert_eq!(Known::in_request(name.as_bytes()), None, "{name}");
         }
         assert_eq!(Known::in_request(b"x_request_colour"), Some(Known::Underscore));
         assert_eq!(Known::in_request(b"te_"), Some(Known::Underscore));
+        assert_eq!(Known::in_request(b"x.own"), Some(Known::Other));
     }
 }

@@ -22,7 +22,7 @@ pub enum Method {
     Connect,
     /// PATCH
     Patch,
-    /// Any other token. Methods are case-sensitive: `get` is one of these.
+    /// Any other token. Methods are case-sensitive: `get` is one of these, but `trace` is none.
     Other,
 }
 
@@ -40,6 +40,9 @@ impl Method {
             b"TRACE" => Self::Trace,
             b"CONNECT" => Self::Connect,
             b"PATCH" => Self::Patch,
+            // A server that ignores the case would do what is refused here.
+            _ if token.eq_ignore_ascii_case(b"TRACE") => Self::Trace,
+            _ if token.eq_ignore_ascii_case(b"CONNECT") => Self::Connect,
             _ => Self::Other,
         }
     }

@@ -96,5 +96,5 @@ fn is_forbidden(name: &[u8]) -> bool {
         || is_forwarding_name(name)
         || starts_with(name, b"if-")
         || FORBIDDEN.iter().any(|known| name.eq_ignore_ascii_case(known))
-        || (name.contains(&b'_') && folds_into_ours(name))
+        || folds_into_ours(name)
 }

@@ -233,9 +233,18 @@ fn fields() -> Vec<Case> {
     let mut cases: Vec<Case> = bad.iter().map(|field| case(get(field), 400, "bad_field")).collect();
     cases.push(case("GET / HTTP/1.1\r\n Host: a.test\r\n\r\n", 400, "bad_field"));
     cases.push(case("GET / HTTP/1.1\r\nHost : a.test\r\n\r\n", 400, "bad_field"));
-    for folds in
-        ["X_Forwarded_For", "x-forwarded_proto", "X_Real_IP", "Keep_Alive", "HTTP2_Settings", "x_forwarded_"]
-    {
+    for folds in [
+        "X_Forwarded_For",
+        "x-forwarded_proto",
+        "X_Real_IP",
+        "Keep_Alive",
+        "HTTP2_Settings",
+        "X.Forwarded.For",
+        "X-Real.IP",
+        "Content!Length",
+        "X_Request_Id",
+        "x_forwarded_",
+    ] {
         cases.push(case(get(&format!("{folds}: y")), 400, "ambiguous_field_name"));
     }
     cases
@@ -352,6 +361,8 @@ fn others() -> Vec<Case> {
         case("TRACE / HTTP/1.1\r\nHost: a.test\r\n\r\n", 405, "method_not_allowed"),
         case("CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n", 405, "method_not_allowed"),
         case("CONNECT a.test:443 HTTP/1.1\r\n\r\n", 405, "method_not_allowed"),
+        case("trace / HTTP/1.1\r\nHost: a.test\r\n\r\n", 405, "method_not_allowed"),
+        case("Connect a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n", 405, "method_not_allowed"),
         case(post("Content-Length: 1\r\nExpect: 200-maybe"), 417, "expectation_failed"),
         case(
             post("Content-Length: 1\r\nExpect: 100-continue\r\nExpect: 100-continue"),

@@ -13,7 +13,7 @@ use evenkeel_tests::tools::tool;
 use tempfile::TempDir;
 
 /// Fields of one hop, and those that each proxy adds or replaces in its own way.
-const NOT_COMPARED: [&str; 19] = [
+const NOT_COMPARED: [&str; 20] = [
     "host",
     "connection",
     "keep-alive",
@@ -32,6 +32,7 @@ const NOT_COMPARED: [&str; 19] = [
     "date",
     "server",
     "max-forwards",
+    "proxy-status",
     "x-a-hop",
 ];
 
