@@ -134,11 +134,12 @@ pub fn cpu_nanoseconds(family: &[u32]) -> u64 {
         .sum()
 }
 
-/// Private memory of these processes in bytes (`smaps_rollup`, clean and dirty).
+/// Private memory of these processes in bytes (`smaps_rollup`), as far as they have written to it: the program's own
+/// pages are private or shared as others of it run or do not.
 pub fn private_bytes(family: &[u32]) -> u64 {
     let kilobytes = |text: String| -> u64 {
         text.lines()
-            .filter(|line| line.starts_with("Private_"))
+            .filter(|line| line.starts_with("Private_Dirty"))
             .filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok())
             .sum()
     };

@@ -16,6 +16,8 @@ use evenkeel_tests::mutate::{Dice, corpus, cuts, first_seed, mutate, time};
 use evenkeel_tests::strict;
 use evenkeel_tests::wait;
 
+use crate::alone::alone;
+
 /// Clients at once; most of them wait.
 const CLIENTS: u64 = 24;
 /// Far beyond every clock of the configuration, all of which may run out for each of a few requests.
@@ -27,6 +29,7 @@ type Complaints = Arc<Mutex<Vec<String>>>;
 
 #[test]
 fn random_bytes_from_both_sides_neither_hang_nor_cross_nor_panic() {
+    let _turn = alone();
     let complaints = Complaints::default();
     let backends = [backend(&complaints), backend(&complaints)];
     let listener = |name: &str, half_close: bool| {
