@@ -23,8 +23,8 @@ pub use pick::{Ask, Pick};
 pub use pool::{Member, Pool};
 pub use router::{Route, Router};
 pub use rules::{
-    Balance, ClientLimits, ClientTimeouts, Connections, ForwardingRule, HostMatch, ListenerRule, PathMatch,
-    PoolRule, Retry, Rule, Timeouts, Underscores, WhenAllEjected,
+    Balance, Budget, ClientLimits, ClientTimeouts, Connections, ForwardingRule, HostMatch, ListenerRule,
+    PathMatch, PoolRule, Retry, Rule, Stall, Timeouts, Underscores, WhenAllEjected,
 };
 pub use snapshot::{Listener, Snapshot, View};
 pub use trial::TrialToken;

@@ -94,6 +94,34 @@ pub struct Retry {
     pub attempts: u8,
     /// Statuses of a backend that a safe request without a body does not have to accept.
     pub statuses: Arc<[u16]>,
+    /// Most bytes of a request body that are kept, so that an idempotent request can be sent again; 0 keeps none.
+    pub replay_bytes: usize,
+    /// Longest wait before the second retry, doubled before each further one; the first never waits. Zero: none waits.
+    pub backoff: Duration,
+    /// Whether a retry passes over a backend for as long as its `Retry-After` asks, up to a minute.
+    pub retry_after: bool,
+    /// How many retries there may be in all; `None`: no bound.
+    pub budget: Option<Budget>,
+}
+
+/// How many retries a pool's requests may cost, of those that give a backend work (classes C and D, and stalls).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Share of the pool's requests within the window, in percent. From 0 to 100.
+    pub share_percent: u32,
+    /// Over which time. From 1 s to 60 s.
+    pub window: Duration,
+    /// So many retries a second are allowed in any case.
+    pub at_least: u32,
+}
+
+/// When an attempt counts as stalled, so that a safe request is tried beside it on another backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stall {
+    /// No attempt stalls before this. Not zero.
+    pub floor: Duration,
+    /// Nor before this many times what 99 % of the route's attempts take to a response head. From 1 to 1000.
+    pub factor: u32,
 }
 
 /// Idle connections to a backend, per core.
@@ -114,6 +142,8 @@ pub struct PoolRule {
     pub timeouts: Timeouts,
     /// Retries.
     pub retry: Retry,
+    /// Stalled attempts; `None`: a second attempt never runs beside the first.
+    pub stall: Option<Stall>,
     /// Idle connections.
     pub connections: Connections,
     /// What happens when nobody is left.
@@ -222,7 +252,26 @@ impl Default for Timeouts {
 
 impl Default for Retry {
     fn default() -> Self {
-        Retry { attempts: 3, statuses: [502, 503, 504].into() }
+        Retry {
+            attempts: 3,
+            statuses: [502, 503, 504].into(),
+            replay_bytes: 64 * 1024,
+            backoff: Duration::from_millis(25),
+            retry_after: true,
+            budget: Some(Budget::default()),
+        }
+    }
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Budget { share_percent: 20, window: Duration::from_secs(10), at_least: 10 }
+    }
+}
+
+impl Default for Stall {
+    fn default() -> Self {
+        Stall { floor: Duration::from_secs(1), factor: 10 }
     }
 }
 
@@ -238,6 +287,7 @@ impl Default for PoolRule {
             balance: Balance::default(),
             timeouts: Timeouts::default(),
             retry: Retry::default(),
+            stall: Some(Stall::default()),
             connections: Connections::default(),
             when_all_ejected: WhenAllEjected::default(),
             head_bytes: 64 * 1024,

@@ -53,6 +53,7 @@ fn pool<'a>(
             balance: document.balance.map_or(defaults.balance, |word| word.0),
             timeouts: timeouts(document.timeouts, defaults.timeouts),
             retry: retry(document.retry, defaults.retry),
+            stall: defaults.stall,
             connections: document.connections.map_or(defaults.connections, connections),
             when_all_ejected: when_all_ejected.unwrap_or(defaults.when_all_ejected),
             head_bytes: limits
@@ -136,6 +137,7 @@ pub(super) fn retry(document: Option<Switch<RetryDocument>>, base: Retry) -> Ret
                 statuses.dedup();
                 statuses.into()
             }),
+            ..base
         },
     }
 }

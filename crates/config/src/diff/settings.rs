@@ -165,7 +165,7 @@ fn timeout_settings(timeouts: &Timeouts) -> Vec<Setting> {
 }
 
 fn retry_settings(retry: &Retry) -> [Setting; 2] {
-    let Retry { attempts, statuses } = retry;
+    let Retry { attempts, statuses, .. } = retry;
     [setting("retry.attempts", attempts.to_string()), setting("retry.statuses", format!("{statuses:?}"))]
 }
 
@@ -180,6 +180,7 @@ fn pool(plan: &PoolPlan) -> Subject {
         head_bytes,
         informational,
         proxy_status_addresses,
+        ..
     } = rule;
     let Connections { idle, idle_per_backend } = connections;
     let Policy { probe, eject, slow_start } = health;
