@@ -170,7 +170,7 @@ mod tests {
         let member =
             Member { backend: Backend::new(id, "one".into(), 1, wake), endpoints, weight: 1, status };
         let pool =
-            Pool::new(name.clone(), PoolRule::default(), vec![member], false, Arc::new(PerCore::new(1)));
+            Pool::new(name.clone(), PoolRule::default(), vec![member], false, Arc::new(PerCore::new(1)), Arc::default());
         let rule_of_route = Rule {
             host: HostMatch::Any,
             path: PathMatch::Any,

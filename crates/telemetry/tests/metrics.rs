@@ -201,7 +201,7 @@ fn snapshot() -> Snapshot {
         generation: 3,
         epoch: 17,
         router: Router::new(vec![Arc::new(route)]),
-        pools: vec![Arc::new(Pool::new(pool, PoolRule::default(), members, false, counters))],
+        pools: vec![Arc::new(Pool::new(pool, PoolRule::default(), members, false, counters, Arc::default()))],
         listeners: vec![Arc::new(listener)],
         forwarding: ForwardingRule::default(),
     }
