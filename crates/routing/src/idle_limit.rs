@@ -100,8 +100,9 @@ impl IdleLimit {
 
     /// A connection was open and idle for `age`: an observed limit below that is out of date.
     pub fn outlived(&self, age: Duration) {
-        let is_refuted =
-            self.read().is_some_and(|(limit, source)| source == Source::Observed && age > limit * 3 / 2 + GRAIN);
+        let is_refuted = self
+            .read()
+            .is_some_and(|(limit, source)| source == Source::Observed && age > limit * 3 / 2 + GRAIN);
         if is_refuted {
             *self.candidate.lock().unwrap_or_else(PoisonError::into_inner) = Candidate::default();
             self.published.store(0, Relaxed);
