@@ -135,3 +135,33 @@ fn failure(why: &str) -> ExitCode {
     eprintln!("error: {why}");
     ExitCode::FAILURE
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    use super::*;
+
+    fn get(address: SocketAddr, path: &str) -> io::Result<String> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(Duration::from_millis(500)))?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    }
+
+    #[test]
+    fn a_backend_breaks_hangs_and_mends_without_its_neighbours() {
+        let [red, green] = start(&["red", "green"]).unwrap()[..] else { panic!("two backends") };
+        assert!(get(red, "/").unwrap().ends_with("hello from red\n"));
+        assert!(get(red, "/control/status/502").unwrap().starts_with("HTTP/1.1 200"));
+        assert!(get(red, "/").unwrap().starts_with("HTTP/1.1 502"));
+        assert!(get(red, "/control/hang").unwrap().ends_with("red: hang from now on\n"));
+        assert_eq!(get(red, "/").unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert!(get(green, "/").unwrap().ends_with("hello from green\n"));
+        get(red, "/control/ok").unwrap();
+        assert!(get(red, "/").unwrap().ends_with("hello from red\n"));
+    }
+}

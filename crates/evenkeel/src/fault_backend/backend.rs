@@ -172,3 +172,48 @@ fn stance(standing: &Standing) -> Stance {
         Some(_) | None => Stance::Open,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn backend(schedule: &str, seed: u64) -> Backend {
+        let keep_alive = KeepAlive { idle: Duration::from_secs(1), is_announced: false };
+        Backend::new(Settings { name: "red".into(), schedule: schedule.parse().unwrap(), keep_alive, seed })
+    }
+
+    #[test]
+    fn a_rate_befalls_its_share_of_requests_and_a_seed_says_which() {
+        let befallen = |seed| {
+            let backend = backend("hang 20%", seed);
+            (0..10_000).map(|_| backend.befalls().is_some()).collect::<Vec<_>>()
+        };
+        let hits = befallen(1).iter().filter(|is_hit| **is_hit).count();
+        assert!((1_800..2_200).contains(&hits), "{hits}");
+        assert_eq!(befallen(1), befallen(1));
+        assert_ne!(befallen(1), befallen(2));
+    }
+
+    #[test]
+    fn what_befalls_connections_or_the_port_befalls_no_request() {
+        for (schedule, expected) in
+            [("refuse", Stance::Closed), ("accept-full", Stance::Full), ("reset-on-accept", Stance::Open)]
+        {
+            let backend = backend(schedule, 0);
+            assert_eq!(backend.befalls(), None);
+            assert_eq!(stance(&backend.standing()), expected);
+            assert!(backend.watch().borrow().ends_idle_connections());
+        }
+        assert_eq!(stance(&backend("hang", 0).standing()), Stance::Open);
+    }
+
+    #[tokio::test]
+    async fn an_order_is_answered_once_it_is_carried_out() {
+        let backend = backend("hang", 0);
+        let order = Order::parse("status/503").unwrap();
+        tokio::join!(backend.order(order), async { backend.carry_out(backend.standing()) });
+        assert_eq!(backend.carried_out.borrow().to_string(), "status/503");
+        assert_eq!(backend.standing().to_string(), "status/503");
+        assert_eq!(backend.watch().borrow().to_string(), "status/503");
+    }
+}

@@ -165,3 +165,69 @@ pub(crate) async fn within<T>(longest: Duration, work: impl Future<Output = T>) 
         () = tokio::time::sleep(longest) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    async fn pair() -> (TcpStream, Wire) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (client, Wire::new(listener.accept().await.unwrap().0))
+    }
+
+    #[tokio::test]
+    async fn requests_are_read_one_after_the_other_with_their_bodies() {
+        let (mut client, mut wire) = pair().await;
+        let bytes = "POST /a?b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n\
+                     HEAD /c HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        client.write_all(bytes.as_bytes()).await.unwrap();
+        let first = wire.request().await.unwrap();
+        assert_eq!((first.method, first.path.as_slice()), (Method::Post, &b"/a?b"[..]));
+        assert_eq!((first.body, first.keep_alive), (BodyKind::Chunked, true));
+        wire.body(first.body).await.unwrap();
+        wire.ready().await.unwrap();
+        let second = wire.request().await.unwrap();
+        assert_eq!((second.path.as_slice(), second.keep_alive), (&b"/c"[..], false));
+    }
+
+    #[tokio::test]
+    async fn a_bad_head_and_a_bad_body_are_told_apart_from_a_client_that_left() {
+        let (mut client, mut wire) = pair().await;
+        client.write_all(b"nonsense\r\n\r\n").await.unwrap();
+        assert!(matches!(wire.request().await, Err(Trouble::Refused(_))));
+
+        let (mut client, mut wire) = pair().await;
+        client.write_all(b"five\r\n").await.unwrap();
+        assert_eq!(wire.body(BodyKind::Chunked).await, Err(Gone));
+
+        let (client, mut wire) = pair().await;
+        drop(client);
+        assert!(matches!(wire.request().await, Err(Trouble::Gone)));
+    }
+
+    #[tokio::test]
+    async fn a_pause_ends_with_its_time_or_with_the_client() {
+        let (mut client, wire) = pair().await;
+        assert_eq!(wire.pause(Duration::from_millis(1)).await, Ok(()));
+        // What a client still sends is no departure.
+        client.write_all(b"more").await.unwrap();
+        assert_eq!(wire.pause(Duration::from_millis(1)).await, Ok(()));
+
+        let (client, wire) = pair().await;
+        drop(client);
+        assert_eq!(wire.pause(STEP).await, Err(Gone));
+    }
+
+    #[tokio::test]
+    async fn a_reset_is_one() {
+        let (mut client, wire) = pair().await;
+        wire.reset();
+        let error = client.read(&mut [0]).await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    }
+}
