@@ -18,7 +18,7 @@ Examples:
   evenkeel check -c evenkeel.yaml            every problem of a file, before it is used
   evenkeel run -c evenkeel.yaml
   evenkeel schema > evenkeel.schema.json     for completion in an editor
-  evenkeel fault-backend --list              every way for a backend to fail, to rehearse your alerts with
+  evenkeel fault-backend --list              every fault to rehearse your alerts with
 
 Signals of a running node:
   SIGHUP             read the configuration file again

@@ -14,18 +14,19 @@ use super::schedule::{Schedule, Standing};
 
 const EXAMPLES: &str = "\
 Examples:
-  evenkeel fault-backend --list                          every fault, and what evenkeel reports for it
-  evenkeel fault-backend --listen 127.0.0.1:3000         well, until a path asks for something else
+  evenkeel fault-backend --list                       every fault, and what evenkeel reports
+  evenkeel fault-backend --listen 127.0.0.1:3000      well, until it is asked for a fault
   evenkeel fault-backend --fault status/503 --rate 10%
   evenkeel fault-backend --schedule 'ok 10s, hang 14s, ok'
-  evenkeel fault-backend --listen 127.0.0.1:3000 --listen 127.0.0.1:3001 --name red --name blue --fault reset --only red
+  evenkeel fault-backend --listen 127.0.0.1:3000 --listen 127.0.0.1:3001 \\
+                         --name red --name blue --fault reset --only red
 
 Ask it:
-  curl 127.0.0.1:3000/fault/half-head                    this fault for this request
-  curl 127.0.0.1:3000/control/hang                       this fault from now on
-  curl '127.0.0.1:3000/control/refuse?for=5s'            for a while
-  curl 127.0.0.1:3000/control/ok                         well again
-  curl 127.0.0.1:3000/control                            what holds now
+  curl 127.0.0.1:3000/fault/half-head                 this fault for this request
+  curl 127.0.0.1:3000/control/hang                    this fault from now on
+  curl '127.0.0.1:3000/control/refuse?for=5s'         for a while
+  curl 127.0.0.1:3000/control/ok                      well again
+  curl 127.0.0.1:3000/control                         what holds now
 
 It is a tool for rehearsals: whoever reaches it can break it. Do not expose it.";
 

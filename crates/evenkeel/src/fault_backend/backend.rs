@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use super::behaviour::Behaviour;
 use super::connection::Connection;
 use super::door::{Bound, Door, Stance};
-use super::fault::{Fault, Level};
+use super::fault::Fault;
 use super::orders::{Order, Orders};
 use super::quantity::Rate;
 use super::schedule::{Schedule, Standing};
@@ -111,10 +111,12 @@ impl Backend {
         self.standing.subscribe()
     }
 
-    /// What befalls the next request, if anything does.
-    pub(crate) fn befalls(&self) -> Option<Behaviour> {
-        let Standing { behaviour, rate } = self.standing();
-        behaviour.filter(|behaviour| behaviour.level() == Level::Request && self.hits(rate))
+    /// What befalls a request, if anything does, on a connection that was accepted while `admitted` held.
+    pub(crate) fn befalls(&self, admitted: &Standing) -> Option<Behaviour> {
+        let standing = self.standing();
+        // What befalls connections has spared this one, unless it began later.
+        let is_spared = standing.ends_idle_connections() && *admitted == standing;
+        standing.behaviour.filter(|_| !is_spared && self.hits(standing.rate))
     }
 
     /// Takes an order, and waits until the port follows it.
@@ -132,7 +134,7 @@ impl Backend {
             Some(Fault::CloseOnAccept) if self.hits(standing.rate) => drop(stream),
             Some(Fault::ResetOnAccept) if self.hits(standing.rate) => wire::reset(stream),
             Some(_) | None => {
-                connections.spawn_local(Connection::new(stream, self.clone()).serve());
+                connections.spawn_local(Connection::new(stream, self.clone(), *standing).serve());
             }
         }
     }
@@ -186,7 +188,7 @@ mod tests {
     fn a_rate_befalls_its_share_of_requests_and_a_seed_says_which() {
         let befallen = |seed| {
             let backend = backend("hang 20%", seed);
-            (0..10_000).map(|_| backend.befalls().is_some()).collect::<Vec<_>>()
+            (0..10_000).map(|_| backend.befalls(&Standing::WELL).is_some()).collect::<Vec<_>>()
         };
         let hits = befallen(1).iter().filter(|is_hit| **is_hit).count();
         assert!((1_800..2_200).contains(&hits), "{hits}");
@@ -195,14 +197,15 @@ mod tests {
     }
 
     #[test]
-    fn what_befalls_connections_or_the_port_befalls_no_request() {
+    fn what_befalls_connections_or_the_port_spares_requests_of_those_that_it_spared() {
         for (schedule, expected) in
             [("refuse", Stance::Closed), ("accept-full", Stance::Full), ("reset-on-accept", Stance::Open)]
         {
             let backend = backend(schedule, 0);
-            assert_eq!(backend.befalls(), None);
-            assert_eq!(stance(&backend.standing()), expected);
-            assert!(backend.watch().borrow().ends_idle_connections());
+            let standing = backend.standing();
+            assert_eq!(backend.befalls(&standing), None);
+            assert_eq!(backend.befalls(&Standing::WELL), standing.behaviour);
+            assert_eq!(stance(&standing), expected);
         }
         assert_eq!(stance(&backend("hang", 0).standing()), Stance::Open);
     }

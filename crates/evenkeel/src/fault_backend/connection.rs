@@ -21,6 +21,8 @@ pub(crate) struct Connection {
     pub(crate) keep_alive: KeepAlive,
     /// Responses that were sent.
     pub(crate) answered: u32,
+    /// What held when it was accepted.
+    admitted: Standing,
     news: watch::Receiver<Standing>,
 }
 
@@ -36,10 +38,10 @@ pub(crate) enum After {
 }
 
 impl Connection {
-    /// A connection that was accepted.
-    pub(crate) fn new(stream: TcpStream, backend: Rc<Backend>) -> Self {
+    /// A connection that was accepted while `admitted` held.
+    pub(crate) fn new(stream: TcpStream, backend: Rc<Backend>, admitted: Standing) -> Self {
         let (keep_alive, news) = (backend.keep_alive, backend.watch());
-        Connection { wire: Wire::new(stream), backend, keep_alive, answered: 0, news }
+        Connection { wire: Wire::new(stream), backend, keep_alive, answered: 0, admitted, news }
     }
 
     /// Serves it to its end.
@@ -82,7 +84,7 @@ impl Connection {
 
     async fn answer(&mut self, request: &Request) -> Result<After, Gone> {
         let behaviour = match Ask::of(&request.path) {
-            Ask::Whatever => self.backend.befalls(),
+            Ask::Whatever => self.backend.befalls(&self.admitted),
             Ask::Fault(behaviour) => behaviour,
             ask => {
                 self.take_body(request).await?;

@@ -30,6 +30,9 @@ impl Connection {
         match fault {
             Fault::Close => Ok(After::Close),
             Fault::Reset => Ok(After::Reset),
+            // This connection was accepted before it began.
+            Fault::Refuse | Fault::AcceptFull | Fault::CloseOnAccept => Ok(After::Close),
+            Fault::ResetOnAccept => Ok(After::Reset),
             Fault::StaleClose if is_reused => Ok(After::Close),
             Fault::LateTimeout if is_reused => self.end(request, 408, "too late\n").await,
             Fault::EarlyAnswer => self.end(request, 413, "too much\n").await,
@@ -79,13 +82,8 @@ impl Connection {
                 let text = format!("{} answers {}\n", self.backend.name, behaviour.status);
                 self.reply(request, behaviour.status, &text, options.retry_after).await
             }
-            // On a fresh connection; and what befalls no request is not asked of one.
-            Fault::StaleClose
-            | Fault::LateTimeout
-            | Fault::Refuse
-            | Fault::AcceptFull
-            | Fault::CloseOnAccept
-            | Fault::ResetOnAccept => self.well(request).await,
+            // On a fresh connection.
+            Fault::StaleClose | Fault::LateTimeout => self.well(request).await,
         }
     }
 

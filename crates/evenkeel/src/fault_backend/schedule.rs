@@ -230,4 +230,17 @@ mod tests {
         let many = format!("{}ok", "ok 1s, ".repeat(100));
         assert!(many.parse::<Schedule>().unwrap_err().to_string().contains("1 to 100"));
     }
+
+    #[test]
+    fn every_schedule_of_the_manual_is_one() {
+        let manual = include_str!("../../../../docs/fault-backend.md");
+        let flags = manual.split("--schedule '").skip(1).filter_map(|rest| rest.split('\'').next());
+        let lines = manual.lines().filter(|line| line.starts_with("    ok "));
+        let schedules: Vec<_> = flags.chain(lines.filter_map(|line| line.split('#').next())).collect();
+        assert!(schedules.len() > 3, "{schedules:?}");
+        for schedule in schedules {
+            let read = schedule.parse::<Schedule>();
+            assert!(read.is_ok(), "{schedule}: {read:?}");
+        }
+    }
 }
