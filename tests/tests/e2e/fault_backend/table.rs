@@ -137,15 +137,22 @@ fn is_hidden_by_a_fresh_connection(row: &Listed, evenkeel: &Evenkeel, path: &str
     assert_eq!(evenkeel.metrics().sum("evenkeel_backend_failures_total", &[]), 1.0, "{}", row.name);
 }
 
+/// Waits until the connection of the request for `path` is gone; once that is logged, the connection was kept.
+#[track_caller]
+fn idle_connection_goes(evenkeel: &Evenkeel, path: &str) {
+    logged(evenkeel, path);
+    wait::until_true(SOON, "the idle connection to go", || {
+        evenkeel.metrics().sum("evenkeel_backend_idle_connections", &[]) == 0.0
+    });
+}
+
 /// The connection is closed while nobody uses it, and nobody notices.
 #[track_caller]
 fn shows_only_if_a_request_crosses_it(row: &Listed, evenkeel: &Evenkeel, path: &str) {
     let mut client = Client::connect(evenkeel.address());
     assert_eq!(client.get(path).status, 200, "{}", row.name);
     let opened = || evenkeel.metrics().sum("evenkeel_backend_opened_connections_total", &[]);
-    wait::until_true(SOON, "the idle connection to go", || {
-        evenkeel.metrics().sum("evenkeel_backend_idle_connections", &[]) == 0.0
-    });
+    idle_connection_goes(evenkeel, path);
     let before = opened();
     assert_eq!(client.get("/").status, 200);
     assert_eq!(opened(), before + 1.0, "{}", row.name);
@@ -165,9 +172,7 @@ fn each_fault_of_a_connection_or_a_whole_backend_is_reported_as_promised() {
             assert_eq!(client.get("/well").status, 200);
             let order = format!("/control/{}?for=1h", row.name);
             assert_eq!(client::get(backend.address(), &order).status, 200, "{order}");
-            wait::until_true(SOON, "the idle connection to go", || {
-                evenkeel.metrics().sum("evenkeel_backend_idle_connections", &[]) == 0.0
-            });
+            idle_connection_goes(&evenkeel, "/well");
             let response = client.get("/ill");
             assert!(response.status >= 500, "{}: {}", row.name, response.text());
             expect_promised(row, &logged(&evenkeel, "/ill"), Some(&response));
