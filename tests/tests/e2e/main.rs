@@ -16,6 +16,7 @@ mod letter;
 mod limits;
 mod listeners;
 mod messages;
+mod ports;
 mod probes;
 mod prometheus;
 mod reloads;
