@@ -58,13 +58,13 @@ impl Product {
         text.lines().next().unwrap_or_default().to_owned()
     }
 
-    /// Runs it with this configuration, written into a folder; of nginx, what stands inside `http`.
+    /// Runs it with this whole configuration, written into a folder.
     pub fn launch(&self, folder: &Path, configuration: &str) -> Process {
         let file = folder.join("configuration");
         std::fs::write(&file, configuration).unwrap();
         match self {
             Product::Nginx => {
-                nginx::write_configuration(folder, 1, configuration);
+                nginx::write_whole_configuration(folder, configuration);
                 nginx::launch(folder)
             }
             Product::Haproxy => {

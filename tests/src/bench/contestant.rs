@@ -99,10 +99,14 @@ backend web
 fn nginx(listen: &str, [first, second]: [&str; 2], log: Option<&str>) -> String {
     let log = log.map_or("off".to_owned(), |path| format!("{path} combined"));
     format!(
-        "keepalive_requests 100000000; client_body_buffer_size 128k;
-upstream web {{ server {first}; server {second}; keepalive 64; keepalive_requests 100000000; }}
-server {{ listen {listen} backlog=4096; access_log {log};
-  location / {{ proxy_pass http://web; proxy_http_version 1.1; proxy_set_header Connection \"\"; }}
+        "worker_processes 1; worker_rlimit_nofile 20000;
+events {{ worker_connections 16000; }}
+http {{
+  keepalive_requests 100000000; client_body_buffer_size 128k;
+  upstream web {{ server {first}; server {second}; keepalive 64; keepalive_requests 100000000; }}
+  server {{ listen {listen} backlog=4096; access_log {log};
+    location / {{ proxy_pass http://web; proxy_http_version 1.1; proxy_set_header Connection \"\"; }}
+  }}
 }}"
     )
 }

@@ -134,7 +134,7 @@ impl Report {
         text.push_str(
             "\nThe smallest configuration is the first that the product's manual shows, with three servers: HAProxy's with `check`, \
              without the example's limits of 256 and 32 connections, which would have clients wait for those of a hung server. \
-             nginx runs one worker, and what is shown stands inside `http`. evenkeel's admin port is the kernel's choice because \
+             nginx then has one worker with 512 connections, two for each request; its log is off. evenkeel's admin port is the kernel's choice because \
              several run beside each other.\n",
         );
         for contestant in &self.contestants {

@@ -5,7 +5,7 @@ use evenkeel_tests::product::Product;
 use crate::contestant::Contestant;
 use crate::fault::BACKENDS;
 
-/// The configuration of a contestant; of nginx, what stands inside `http`.
+/// The configuration of a contestant.
 pub(crate) fn of(contestant: &Contestant, listen: &str, backends: [&str; BACKENDS]) -> String {
     let text = match (&contestant.product, contestant.is_tuned) {
         (Product::Haproxy, false) => HAPROXY,
@@ -63,36 +63,45 @@ backend servers
   server three BACKEND-3
 ";
 
-/// The manual's example of load balancing, with three servers.
+/// The manual's example of load balancing, with three servers and no limit but nginx's own.
 const NGINX: &str = "\
-upstream servers {
-  server BACKEND-1;
-  server BACKEND-2;
-  server BACKEND-3;
-}
-server {
-  listen PROXY;
-  location / { proxy_pass http://servers; }
+events {}
+http {
+  upstream servers {
+    server BACKEND-1;
+    server BACKEND-2;
+    server BACKEND-3;
+  }
+  server {
+    listen PROXY;
+    location / { proxy_pass http://servers; }
+  }
 }
 ";
 
 const NGINX_TUNED: &str = "\
-upstream servers {
-  server BACKEND-1 max_fails=3 fail_timeout=2s;
-  server BACKEND-2 max_fails=3 fail_timeout=2s;
-  server BACKEND-3 max_fails=3 fail_timeout=2s;
-  keepalive 64;
-}
-server {
-  listen PROXY;
-  location / {
-    proxy_pass http://servers;
-    proxy_http_version 1.1;
-    proxy_set_header Connection \"\";
-    proxy_next_upstream error timeout invalid_header http_502 http_503 http_504;
-    proxy_next_upstream_tries 3;
-    proxy_connect_timeout 1s;
-    proxy_read_timeout 2s;
+worker_processes auto;
+worker_rlimit_nofile 20000;
+events { worker_connections 8000; }
+http {
+  upstream servers {
+    zone servers 64k;
+    server BACKEND-1 max_fails=3 fail_timeout=2s;
+    server BACKEND-2 max_fails=3 fail_timeout=2s;
+    server BACKEND-3 max_fails=3 fail_timeout=2s;
+    keepalive 64;
+  }
+  server {
+    listen PROXY;
+    location / {
+      proxy_pass http://servers;
+      proxy_http_version 1.1;
+      proxy_set_header Connection \"\";
+      proxy_next_upstream error timeout invalid_header http_502 http_503 http_504;
+      proxy_next_upstream_tries 3;
+      proxy_connect_timeout 1s;
+      proxy_read_timeout 2s;
+    }
   }
 }
 ";
