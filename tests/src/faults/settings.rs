@@ -119,6 +119,7 @@ pools:
   web:
     backends: [\"BACKEND-1\", \"BACKEND-2\", \"BACKEND-3\"]
     timeouts: { connect: 1s, head: 2s }
+    stall: { floor: 250ms }
     health:
       probe: { path: /healthz, interval: 500ms, timeout: 500ms, fall: 2, rise: 2 }
       eject: { wait: 2s }
