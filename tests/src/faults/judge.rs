@@ -13,10 +13,9 @@ use crate::tally::Tally;
 /// Lines of the log that are shown of each kind of failure.
 const SHOWN: usize = 2;
 
-/// What there is to say about an outcome of evenkeel's; nothing about the others'.
-#[derive(Default)]
+/// What there is to say about an outcome; nobody but evenkeel has promised anything.
 pub(crate) struct Verdict {
-    /// Every failure, by its kind, with an example.
+    /// Every failure, by its kind; of evenkeel's, why, and examples.
     notes: Vec<String>,
     /// What was promised and not kept.
     pub(crate) broken: Vec<String>,
@@ -24,11 +23,12 @@ pub(crate) struct Verdict {
 
 /// Judges an outcome.
 pub(crate) fn judge(outcome: &Outcome) -> Verdict {
+    let (name, seen) = (outcome.contestant.name(), &outcome.seen);
     if !outcome.contestant.is_ours() {
-        return Verdict::default();
+        return Verdict { notes: notes(&name, seen, None), broken: Vec::new() };
     }
     let evidence = Evidence::of(&outcome.output);
-    Verdict { notes: notes(&outcome.seen, &evidence), broken: broken(outcome, &evidence) }
+    Verdict { notes: notes(&name, seen, Some(&evidence)), broken: broken(outcome, &evidence) }
 }
 
 fn broken(outcome: &Outcome, evidence: &Evidence) -> Vec<String> {
@@ -49,23 +49,20 @@ fn broken(outcome: &Outcome, evidence: &Evidence) -> Vec<String> {
     promises.into_iter().filter(is_broken).map(told).collect()
 }
 
-fn notes(seen: &[Seen], evidence: &Evidence) -> Vec<String> {
+fn notes(name: &str, seen: &[Seen], evidence: Option<&Evidence>) -> Vec<String> {
     let mut kinds: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (id, one) in seen.iter().enumerate().filter(|(_, one)| one.end != End::Answered) {
         let method = if one.is_post { "POST" } else { "GET" };
-        let kind = format!("{method}: client saw {:?}; log: {}", one.end, evidence.why(id));
-        kinds.entry(kind).or_default().push(id);
+        let why = evidence.map_or(String::new(), |evidence| format!("; its log: {}", evidence.why(id)));
+        kinds.entry(format!("{method}, {:?}{why}", one.end)).or_default().push(id);
     }
     let mut notes = Vec::new();
     for (kind, ids) in kinds {
-        notes.push(format!("{} x {kind}", ids.len()));
-        for id in ids.into_iter().take(SHOWN) {
-            let line = evidence.line(id).map_or(String::new(), ToString::to_string);
-            notes.push(format!(
-                "  at {:.3} s, took {:.3} s: {line}",
-                seen[id].at.as_secs_f64(),
-                seen[id].took.as_secs_f64()
-            ));
+        notes.push(format!("{name}: {} x {kind}", ids.len()));
+        let lines = ids.iter().filter_map(|id| Some((&seen[*id], evidence?.line(*id)?)));
+        for (one, line) in lines.take(SHOWN) {
+            let (at, took) = (one.at.as_secs_f64(), one.took.as_secs_f64());
+            notes.push(format!("  at {at:.3} s, took {took:.3} s: {line}"));
         }
     }
     notes
@@ -123,14 +120,29 @@ mod tests {
     #[test]
     fn nobody_else_promised_anything() {
         let verdict = judge(&outcome(Product::Nginx, false, &[('G', End::Status(502))], ""));
-        assert!(verdict.broken.is_empty() && verdict.to_string().is_empty());
+        assert!(verdict.broken.is_empty());
+        assert_eq!(verdict.to_string(), "    nginx, smallest: 1 x GET, Status(502)\n");
     }
 
     #[test]
-    fn failures_of_one_kind_are_told_together() {
-        let seen = seen(&[('G', End::Unanswered), ('G', End::Unanswered), ('P', End::Impatient)]);
-        let notes = notes(&seen, &Evidence::of(""));
-        assert!(notes[0].starts_with("2 x GET: client saw Unanswered"), "{notes:?}");
-        assert!(notes[3].starts_with("1 x POST: client saw Impatient"), "{notes:?}");
+    fn failures_of_one_kind_are_told_together_with_examples() {
+        let seen =
+            seen(&[('G', End::Impatient), ('G', End::Impatient), ('G', End::Impatient), ('P', End::Broken)]);
+        let line = |id| format!(r#"{{"path":"/?id={id}","status":499,"cause":"client_abort","attempts":1}}"#);
+        let log: Vec<String> = (0..3).map(line).collect();
+        let notes = notes("evenkeel", &seen, Some(&Evidence::of(&log.join("\n"))));
+        let expected = [
+            "evenkeel: 3 x GET, Impatient; its log: 499 client_abort, -, after 1 attempts".to_owned(),
+            format!("  at 0.000 s, took 0.001 s: {}", sorted(&log[0])),
+            format!("  at 0.000 s, took 0.002 s: {}", sorted(&log[1])),
+            "evenkeel: 1 x POST, Broken; its log: not in the access log".to_owned(),
+        ];
+        assert_eq!(notes, expected);
+    }
+
+    /// A line as it is written again.
+    fn sorted(line: &str) -> String {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        line.to_string()
     }
 }

@@ -63,7 +63,8 @@ impl Report {
              whatever has become of the others (for idle connections: bursts of 12 with gaps around 1 s), and wait {} s. They keep \
              connections, and as browsers do they send a GET once more if a connection that was kept turns out to be closed. A \
              request has failed unless it was answered with its own 200. The bad backend is bad to probes, too. POSTs that a \
-             backend received, and that nobody may repeat, fail with everybody.\n\n",
+             backend received, and that nobody may repeat, fail with everybody. HAProxy closes a client's connection without an answer where \
+             the backend closed its own; nginx takes garbage for the answer of an HTTP/0.9 server and relays it as it is, without a head.\n\n",
             PATIENCE.as_secs()
         );
         if self.factor != 1.0 {

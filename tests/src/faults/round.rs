@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::arguments::Arguments;
-use crate::client::{self, Seen};
+use crate::client::{self, End, Seen};
 use crate::contestant::{Contestant, Running};
 use crate::fault::{Arrival, Fault, Step};
 use crate::fleet::{Deliveries, Fleet};
@@ -59,7 +59,19 @@ impl Scene {
             client::run(self.running.address, arrivals, begun)
         });
         let output = self.running.end();
-        Outcome { fault, contestant: self.contestant, seen, deliveries: self.fleet.end(), output }
+        let deliveries = self.fleet.end();
+        check(&seen, &deliveries);
+        Outcome { fault, contestant: self.contestant, seen, deliveries, output }
+    }
+}
+
+/// Panics if a request was answered that no backend tells of: then nothing said about deliveries would hold.
+fn check(seen: &[Seen], deliveries: &Deliveries) {
+    for (id, one) in seen.iter().enumerate() {
+        assert!(
+            one.end != End::Answered || deliveries.contains_key(&id),
+            "request {id} never arrived: {one:?}"
+        );
     }
 }
 

@@ -57,7 +57,7 @@ frontend http-in
 backend servers
   balance roundrobin
   http-request disable-l7-retry if METH_POST
-  default-server check inter 500ms fall 2 rise 2 observe layer7 error-limit 10 on-error mark-down
+  default-server check inter 500ms fall 2 rise 2 observe layer7 error-limit 3 on-error mark-down
   server one BACKEND-1
   server two BACKEND-2
   server three BACKEND-3
