@@ -9,6 +9,7 @@ mod demo;
 mod deploy;
 mod dying_backends;
 mod examples;
+mod fault_backend;
 mod floors;
 mod forwarding;
 mod letter;
