@@ -57,7 +57,7 @@ impl Report {
     fn text(&self) -> String {
         let mut text = format!(
             "## Faults\n\n\
-             What clients see when backends fail. Written by `make compare-faults ARGS=\"--write docs/benchmarks.md\"`, in about four \
+             What clients see when backends fail. Written by `make compare-faults ARGS=\"--write docs/benchmarks.md\"`, in about three \
              minutes. Each product stands before {BACKENDS} backends of its own and all of them suffer the same schedule at the same \
              time, each fault with fresh processes. Clients send 200 requests a second, 80 % GET and 20 % POST, each when it is due, \
              whatever has become of the others (for idle connections: bursts of 12 with gaps around 1 s), and wait {} s. They keep \
