@@ -217,32 +217,9 @@ fn converse(shared: &Arc<Shared>, number: usize, connection: Socket) {
 
 /// Reads one request with its body; answers `Expect: 100-continue` first.
 fn request(reader: &mut Reader<Logged>) -> std::io::Result<Option<Request>> {
-    let Some(head) = reader.head()? else {
-        return Ok(None);
-    };
-    let mut words = head.split(' ');
-    let mut request = Request {
-        method: words.next().unwrap_or_default().to_owned(),
-        target: words.next().unwrap_or_default().to_owned(),
-        head: head.clone(),
-        body_bytes: 0,
-        checksum: crate::pattern::Checksum::default(),
-    };
-    if request.field("expect").is_some() {
-        std::io::Write::write_all(&mut reader.stream.socket, b"HTTP/1.1 100 Continue\r\n\r\n")?;
-    }
-    let (mut bytes, mut checksum) = (0, request.checksum);
-    let take = |piece: &[u8]| {
-        bytes += piece.len() as u64;
-        checksum.add(piece);
-    };
-    if request.field("transfer-encoding").is_some() {
-        reader.chunked(take)?;
-    } else if let Some(length) = request.field("content-length") {
-        reader.exact(length.parse().unwrap_or(0), take)?;
-    }
-    (request.body_bytes, request.checksum) = (bytes, checksum);
-    Ok(Some(request))
+    let invite =
+        |logged: &mut Logged| std::io::Write::write_all(&mut logged.socket, b"HTTP/1.1 100 Continue\r\n\r\n");
+    Request::read(reader, invite)
 }
 
 /// A socket whose incoming bytes are kept.

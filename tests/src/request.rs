@@ -20,6 +20,40 @@ pub struct Request {
 }
 
 impl Request {
+    /// Reads one with its body; `None` if the connection ended before its first byte. One that expects it is invited to
+    /// send its body.
+    pub fn read<S: Read>(
+        reader: &mut Reader<S>,
+        invite: impl FnOnce(&mut S) -> io::Result<()>,
+    ) -> io::Result<Option<Request>> {
+        let Some(head) = reader.head()? else {
+            return Ok(None);
+        };
+        let mut words = head.split(' ');
+        let mut request = Request {
+            method: words.next().unwrap_or_default().to_owned(),
+            target: words.next().unwrap_or_default().to_owned(),
+            head: head.clone(),
+            body_bytes: 0,
+            checksum: Checksum::default(),
+        };
+        if request.field("expect").is_some() {
+            invite(&mut reader.stream)?;
+        }
+        let (mut bytes, mut checksum) = (0, request.checksum);
+        let take = |piece: &[u8]| {
+            bytes += piece.len() as u64;
+            checksum.add(piece);
+        };
+        if request.field("transfer-encoding").is_some() {
+            reader.chunked(take)?;
+        } else if let Some(length) = request.field("content-length") {
+            reader.exact(length.parse().unwrap_or(0), take)?;
+        }
+        (request.body_bytes, request.checksum) = (bytes, checksum);
+        Ok(Some(request))
+    }
+
     /// The values of a field, in order.
     pub fn fields(&self, name: &str) -> Vec<&str> {
         fields(&self.head, name)
