@@ -34,21 +34,36 @@ pub(crate) async fn attempts(
 ) -> Result<Ready, Failure> {
     let mut journey = Journey::new(core, view, request);
     let mut sending = request_flow(down, request);
+    match answered(&mut journey, down, request, &mut sending).await {
+        Ok(exchange) => Ok(journey.ready(request, exchange, sending)),
+        Err(failure) => {
+            request.bytes_in = sending.moved();
+            Err(failure)
+        }
+    }
+}
+
+async fn answered(
+    journey: &mut Journey<'_>,
+    down: &mut Downstream,
+    request: &mut Request,
+    sending: &mut Flow,
+) -> Result<Exchange, Failure> {
     let mut next = journey.pick(request).ok_or(Cause::NoHealthyBackend)?;
     loop {
         request.begin(next);
-        let answered = journey.attempt(down, request, &mut sending).await;
+        let answered = journey.attempt(down, request, sending).await;
         let (failure, exchange, costs) = match answered {
             Ok(exchange) => {
                 journey.note_rest(request, &exchange);
                 match journey.hides(request) {
                     true => (Cause::UpstreamStatus.into(), Some(exchange), true),
-                    false => return Ok(journey.ready(request, exchange, sending)),
+                    false => return Ok(exchange),
                 }
             }
             Err((failure, class)) => {
                 request.fail(failure.cause, class);
-                let is_repeatable = request.is_repeatable(&sending);
+                let is_repeatable = request.is_repeatable(sending);
                 match retry::next(&failure, class, is_repeatable, &mut journey.history) {
                     Next::Elsewhere { costs } => (failure, None, costs),
                     Next::GiveUp => return Err(failure),
@@ -64,7 +79,7 @@ pub(crate) async fn attempts(
         next = match (picked, exchange) {
             (Some(next), _) => next,
             // Nobody else is left: a backend's own error is better than one of ours.
-            (None, Some(exchange)) => return Ok(journey.ready(request, exchange, sending)),
+            (None, Some(exchange)) => return Ok(exchange),
             (None, None) => return Err(failure),
         };
         if failure.cause == Cause::UpstreamStatus {
@@ -72,7 +87,7 @@ pub(crate) async fn attempts(
             journey.history.has_repeated = true;
         }
         next.picked = request.now;
-        try_again(&journey, request, &mut sending, failure.cause);
+        try_again(journey, request, sending, failure.cause);
     }
 }
 

@@ -213,3 +213,17 @@ fn a_408_on_an_idle_connection_is_hidden_where_the_request_may_be_sent_again() {
     // From now on such a request gets a connection of its own.
     assert_eq!(client.post("/safe", b"x").status, 200);
 }
+
+#[test]
+fn a_request_that_failed_tells_how_much_of_its_body_was_sent() {
+    let backend = Backend::start("a", Script::CloseOnRequest);
+    let evenkeel = Evenkeel::start(&format!(
+        "access_log: {{ path: stdout }}\nworkers: 1\npools: {{ web: {{ backends: [\"{}\"] }} }}\n",
+        backend.address()
+    ));
+    let response = Client::connect(evenkeel.address()).post("/", b"eleven byte");
+    assert_eq!(response.status, 502, "{}", response.text());
+    let logged = || evenkeel.events().into_iter().find(|event| event["method"] == "POST");
+    let entry = evenkeel_tests::wait::until(evenkeel_tests::balancer::SOON, "the log", logged);
+    assert_eq!((&entry["bytes_in"], &entry["class"]), (&11.into(), &"maybe".into()), "{entry}");
+}
