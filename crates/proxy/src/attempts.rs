@@ -8,8 +8,10 @@ use evenkeel_routing::{Connections, Underscores};
 
 use crate::attempt::Failure;
 use crate::core::{Contact, Core, CoreView};
+use crate::deadline::Deadlines;
+use crate::deliver;
 use crate::downstream::Downstream;
-use crate::exchange::{Deadlines, Exchange};
+use crate::exchange::Exchange;
 use crate::flow::{Coding, Flow};
 use crate::headers;
 use crate::journey::Journey;
@@ -77,7 +79,11 @@ async fn answered(
             picked = None;
         }
         next = match (picked, exchange) {
-            (Some(next), _) => next,
+            (Some(next), Some(exchange)) => {
+                deliver::keep_unread(journey, request, exchange, sending);
+                next
+            }
+            (Some(next), None) => next,
             // Nobody else is left: a backend's own error is better than one of ours.
             (None, Some(exchange)) => return Ok(exchange),
             (None, None) => return Err(failure),

@@ -11,8 +11,9 @@ use evenkeel_upstream::{Idle, Keeping, Taken, connect};
 
 use crate::attempt::{Attempt, Failure};
 use crate::core::Core;
+use crate::deadline::Deadlines;
 use crate::downstream::Downstream;
-use crate::exchange::{Deadlines, Exchange};
+use crate::exchange::Exchange;
 
 /// What a connection is wanted for.
 #[derive(Clone, Copy, Debug)]

@@ -70,6 +70,12 @@ impl Contact {
         self.resting.set(Some(until));
     }
 
+    /// It answered without an error.
+    #[inline]
+    pub(crate) fn has_rested(&self) {
+        self.resting.set(None);
+    }
+
     pub(crate) fn is_resting(&self, now: Instant) -> bool {
         self.resting.get().is_some_and(|until| now < until)
     }

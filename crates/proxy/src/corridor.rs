@@ -46,11 +46,13 @@ pub(crate) async fn walk(core: &Rc<Core>, down: &mut Downstream, request: &mut R
     // A long answer holds its backend and the clocks, but no snapshot.
     let failure = match attempts(core, &view, down, request).await {
         Ok(ready) if request.heads().response.status == 101 => {
+            count_answer(core, &view, request);
             drop(view);
             return deliver::upgrade(core, down, request, ready).await;
         }
         Ok(mut ready) => match deliver::prepare(core, down, request, &mut ready) {
             Ok(delivery) => {
+                count_answer(core, &view, request);
                 drop(view);
                 return deliver(core, down, request, ready, delivery).await;
             }
@@ -122,6 +124,21 @@ fn is_for_evenkeel(heads: &Scratch) -> Result<bool, Failure> {
 /// Whether the connection may go on after an answer of evenkeel's own: not with half a request still to come.
 fn goes_on(down: &Downstream, request: &Request) -> bool {
     request.heads().request.keep_alive && !request.has_body() && down.may_go_on(request.now)
+}
+
+/// Counts a backend's answer that is about to be forwarded.
+fn count_answer(core: &Core, view: &CoreView, request: &Request) {
+    let (Some(route), Some(attempt)) = (&request.route, &request.attempt) else { return };
+    let class = StatusClass::of(request.heads().response.status).index();
+    let took = request.now.saturating_duration_since(attempt.picked);
+    let pool = &view.snapshot.pools[route.pool].counters[core.index];
+    pool.responses[class].add(1);
+    pool.latency.record(took);
+    attempt.counters().responses[class].add(1);
+    // Of a request with a body, the client may be what takes the time.
+    if request.is_safe() {
+        route.counters[core.index].pace.record(took);
+    }
 }
 
 fn count_failure(core: &Core, view: &CoreView, request: &Request, failure: Failure) {

@@ -8,9 +8,10 @@ use crate::attempt::Failure;
 use crate::attempts::Ready;
 use crate::core::Core;
 use crate::downstream::Downstream;
-use crate::exchange::Outgoing;
+use crate::exchange::{Exchange, Outgoing};
 use crate::flow::{Coding, Flow};
 use crate::headers::{self, ToClient};
+use crate::journey::Journey;
 use crate::proxy_status;
 use crate::relay::{self, relay};
 use crate::request::Request;
@@ -101,6 +102,23 @@ pub(crate) async fn deliver(
         // A client that did not ask for the close may be sending its next request.
         false if !is_sent || request.heads().request.keep_alive || !down.input.is_empty() => After::Linger,
         false => After::Close,
+    }
+}
+
+/// Keeps the connection of an answer that no client gets, if all of it is there.
+pub(crate) fn keep_unread(journey: &Journey<'_>, request: &Request, mut exchange: Exchange, sending: &Flow) {
+    let response = &request.heads().response;
+    let is_whole = match response.body {
+        BodyKind::None => exchange.input.len() == response.length,
+        BodyKind::Length(length) => (exchange.input.len() - response.length) as u64 == length,
+        BodyKind::Chunked | BodyKind::UntilClose => false,
+    };
+    let Some(attempt) = &request.attempt else { return };
+    if is_whole && sending.is_done() && leaves_nothing_behind(request) && may_idle(request) {
+        exchange.input.clear(&journey.core.buffers);
+        exchange.connection.requests += 1;
+        let (most, gauge) = (journey.pool.rule.connections.idle_per_backend, &attempt.counters().idle);
+        journey.contact(attempt).idle.park(exchange.connection, most, request.now, gauge);
     }
 }
 

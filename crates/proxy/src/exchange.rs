@@ -5,21 +5,18 @@
 use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use evenkeel_http1::{BodyDecoder, BodyKind, HeadLimits, Method, ResponseHead};
 use evenkeel_model::{Cause, Limit, Reached};
-use evenkeel_routing::Timeouts;
 use evenkeel_upstream::Connection;
 
 use crate::attempt::Failure;
 use crate::core::Core;
+use crate::deadline::{Deadlines, Due, Stage};
 use crate::downstream::Downstream;
 use crate::flow::{Ends, Flow, FlowError, Waiting};
 use crate::input::{Input, LARGE};
-
-/// How long a request body may be slower than `limits.body_rate` on average.
-const RATE_GRACE: Duration = Duration::from_secs(10);
 
 /// A connection to a backend with a request on it.
 pub(crate) struct Exchange {
@@ -30,18 +27,8 @@ pub(crate) struct Exchange {
     has_stopped: bool,
     /// The response bytes that the parser has seen.
     parsed: usize,
-}
-
-/// The deadlines of one attempt.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Deadlines {
-    pub(crate) timeouts: Timeouts,
-    /// Of the attempt, from the pick.
-    pub(crate) attempt: Option<Instant>,
-    /// Of the request, over all attempts.
-    pub(crate) total: Option<Instant>,
-    /// Of the response head, if another attempt may then run beside this one.
-    pub(crate) stall: Option<Instant>,
+    /// When the wait for the next head is over, once it has begun.
+    head_due: Option<Instant>,
 }
 
 /// Where the answer's head is read to, and by what.
@@ -57,28 +44,6 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) head: &'a [u8],
 }
 
-/// What an exchange is waiting for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// For the backend to take more of the request.
-    Sending,
-    /// For the client to send more of the request body.
-    Receiving,
-    /// For the backend to ask for the body.
-    Asking,
-    /// For the response head.
-    Answer,
-}
-
-/// When a wait is over, and what that means.
-#[derive(Clone, Copy, Debug)]
-struct Due {
-    at: Instant,
-    cause: Cause,
-    /// The client's limit that it is.
-    limit: Option<Limit>,
-}
-
 /// What came of waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Heard {
@@ -90,22 +55,16 @@ pub(crate) enum Heard {
     Stalled,
 }
 
-impl Deadlines {
-    /// The first of the stage's own deadline, the attempt's and the request's.
-    pub(crate) fn first(&self, stage: Instant, cause: Cause) -> (Instant, Cause) {
-        let mut first = (stage, cause);
-        for (due, cause) in [(self.attempt, Cause::AttemptTimeout), (self.total, Cause::Deadline)] {
-            if let Some(due) = due.filter(|due| *due < first.0) {
-                first = (due, cause);
-            }
-        }
-        first
-    }
-}
-
 impl Exchange {
     pub(crate) fn new(connection: Connection, is_reused: bool) -> Self {
-        Exchange { connection, input: Input::default(), is_reused, has_stopped: false, parsed: 0 }
+        Exchange {
+            connection,
+            input: Input::default(),
+            is_reused,
+            has_stopped: false,
+            parsed: 0,
+            head_due: None,
+        }
     }
 
     /// How far the request came, as its bytes prove.
@@ -122,6 +81,12 @@ impl Exchange {
     /// Whether the backend still takes the request.
     pub(crate) fn is_sending(&self, request: &Flow) -> bool {
         !self.has_stopped && !request.is_done()
+    }
+
+    /// When the wait for a head is over, by its own time-out alone; it begins `now` if it has not yet.
+    #[inline]
+    pub(crate) fn head_due(&mut self, now: Instant, deadlines: &Deadlines) -> Instant {
+        *self.head_due.get_or_insert(now + deadlines.timeouts.head)
     }
 
     /// Has the next look at the answer begin with its first byte.
@@ -162,7 +127,7 @@ impl Exchange {
     /// Forgets `count` bytes of the answer.
     pub(crate) fn consume(&mut self, count: usize, core: &Core) {
         self.input.consume(count, &core.buffers);
-        self.parsed = 0;
+        (self.parsed, self.head_due) = (0, None);
     }
 
     /// Sends what is left of the request, and waits for the next head of the answer, from `begun` on.
@@ -199,8 +164,12 @@ impl Exchange {
                     charged_from += now.saturating_duration_since(timed_at);
                 }
                 timed_at = now;
-                let due = stage.due(now, charged_from, down, request, deadlines);
-                down.alarm.set(due.at, now);
+                let head_due = if stage == Stage::Answer { self.head_due(now, deadlines) } else { now };
+                let due = stage.due(now, head_due, charged_from, down, request, deadlines);
+                match due.cause {
+                    Cause::Stalled => down.alarm.set_about(due.at, now),
+                    _ => down.alarm.set(due.at, now),
+                }
                 timed = Some((stage, progress, due));
             }
             match (down.alarm.poll_passed(cx), timed) {
@@ -314,53 +283,6 @@ impl Exchange {
             (false, _) => Cause::EofInHead,
             (true, true) => Cause::StaleReuse,
             (true, false) => Cause::ClosedBeforeResponse,
-        }
-    }
-}
-
-impl Stage {
-    fn due(
-        self,
-        now: Instant,
-        charged_from: Instant,
-        down: &Downstream,
-        request: &Flow,
-        deadlines: &Deadlines,
-    ) -> Due {
-        let rule = &down.client.listener.rule;
-        let timeouts = &deadlines.timeouts;
-        let (at, cause, limit) = match self {
-            Stage::Sending => (now + timeouts.write, Cause::WriteTimeout, None),
-            Stage::Answer => (now + timeouts.head, Cause::HeadTimeout, None),
-            Stage::Asking => (now + rule.timeouts.r#continue, Cause::SlowClient, None),
-            Stage::Receiving => {
-                let idle = (now + rule.timeouts.body_idle, Cause::SlowClient, Some(Limit::BodyIdle));
-                let seconds = request.moved().checked_div(rule.limits.body_rate);
-                match seconds.map(|seconds| charged_from + RATE_GRACE + Duration::from_secs(seconds)) {
-                    Some(due) if due < idle.0 => (due, Cause::SlowClient, Some(Limit::BodyRate)),
-                    _ => idle,
-                }
-            }
-        };
-        let (at, cause) = match deadlines.stall.filter(|stall| self == Stage::Answer && *stall < at) {
-            Some(stall) => (stall, Cause::Stalled),
-            None => (at, cause),
-        };
-        let (first, first_cause) = deadlines.first(at, cause);
-        // Whichever deadline comes first, a client that was waited for is what took the time.
-        let cause = if self == Stage::Receiving { cause } else { first_cause };
-        Due { at: first, cause, limit: limit.filter(|_| first == at) }
-    }
-
-    fn expired(self, due: Due, down: &Downstream) -> Result<Heard, Failure> {
-        if let Some(limit) = due.limit {
-            down.client.reached(limit);
-        }
-        match (self, due.cause) {
-            (Stage::Asking, Cause::SlowClient) => Ok(Heard::NoContinue),
-            (Stage::Answer, Cause::Stalled) => Ok(Heard::Stalled),
-            (_, Cause::SlowClient) => Err(Failure::of_client(408, "body_timeout")),
-            (_, cause) => Err(cause.into()),
         }
     }
 }

@@ -209,8 +209,8 @@ pub(crate) fn number_attempt(scratch: &mut Scratch, number: u32) {
 
 /// How many attempts a proxy before us has made already, as it says by the number of this one.
 pub(crate) fn attempts_before(scratch: &Scratch, is_trusted: bool) -> u32 {
-    let number = value_of(&scratch.request, &scratch.head, Known::Attempt).filter(|_| is_trusted);
-    let number = number.and_then(|value| str::from_utf8(value).ok()?.parse::<u32>().ok());
+    let value = if is_trusted { value_of(&scratch.request, &scratch.head, Known::Attempt) } else { None };
+    let number = value.and_then(|value| str::from_utf8(value).ok()?.parse::<u32>().ok());
     number.map_or(0, |number| number.saturating_sub(1).min(MOST_ATTEMPTS_BEFORE))
 }
 

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use evenkeel_http1::Version;
 use evenkeel_model::{Cause, Class, Limit};
+use evenkeel_routing::YOUNGEST;
 
 use crate::attempt::{Attempt, Failure};
 use crate::connecting::{self, Wanted};
@@ -34,10 +35,10 @@ impl Journey<'_> {
         request: &mut Request,
         sending: &mut Flow,
     ) -> Result<Exchange, (Failure, Class)> {
-        let is_repeatable = request.is_repeatable(sending);
         // What went wrong on an idle connection once is not tried on another one.
         let is_fresh = self.history.has_refreshed || self.history.has_repeated && !request.was_repeated();
-        let mut wanted = Wanted { is_fresh, is_delicate: !is_repeatable };
+        let is_delicate = !request.is_hideable() || request.was_repeated();
+        let mut wanted = Wanted { is_fresh, is_delicate };
         loop {
             let mut exchange = match self.connect(down, request, wanted).await {
                 Ok(exchange) => exchange,
@@ -66,9 +67,10 @@ impl Journey<'_> {
         }
     }
 
-    /// The backend closed the connection just as the request came.
+    /// The backend closed the connection just as the request came; later, it would be for another reason.
     fn note_stale(&self, request: &Request) {
-        if let Some(attempt) = &request.attempt {
+        let is_of_now = |attempt: &&Attempt| request.now.saturating_duration_since(attempt.picked) < YOUNGEST;
+        if let Some(attempt) = request.attempt.as_ref().filter(is_of_now) {
             let limit = &attempt.backend().idle_limit;
             self.contact(attempt).idle.note_stale(limit, attempt.idle, request.now);
         }
@@ -139,9 +141,12 @@ impl Journey<'_> {
             deadlines.stall = None;
             let (status, length) = (request.heads().response.status, request.heads().response.length);
             let interim = match (heard, status) {
-                (Heard::Stalled, _) => match self.hedge(request) {
+                (Heard::Stalled, _) => match self.hedge(request, true) {
                     Some(hedge) => return Ok(Answer::Stalled(hedge)),
-                    None => continue,
+                    None => {
+                        deadlines.stall = self.ask_again(request);
+                        continue;
+                    }
                 },
                 (Heard::NoContinue, _) => CONTINUE,
                 (Heard::Head, 101) => return check_upgrade(down, request, exchange).map(|()| Answer::Head),

@@ -5,20 +5,27 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use evenkeel_http1::{HeadLimits, Known};
-use evenkeel_model::{Cause, Class, CorePool, StatusClass};
+use evenkeel_model::{Cause, Class, CorePool};
 use evenkeel_routing::{Ask, Pool, Timeouts};
 
 use crate::attempt::{Attempt, Failure};
 use crate::attempts::Ready;
 use crate::core::{Contact, Core, CoreView, PoolView};
+use crate::deadline::Deadlines;
 use crate::downstream::Downstream;
-use crate::exchange::{Deadlines, Exchange};
+use crate::exchange::Exchange;
 use crate::flow::Flow;
 use crate::request::Request;
 use crate::retry::History;
 
-/// Longest wait before a retry, however many there were.
+/// Longest wait before a retry, however many there were, unless the first may be longer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Most attempts that can be configured.
+const MOST_ATTEMPTS: usize = 10;
+
+/// How long after a second attempt was not to be had it is asked for again.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Longest time that a backend's `Retry-After` is heeded.
 const LONGEST_REST: Duration = Duration::from_secs(60);
@@ -32,7 +39,8 @@ pub(crate) struct Journey<'a> {
     timeouts: Timeouts,
     total: Option<Instant>,
     /// Members picked so far.
-    tried: Vec<u16>,
+    tried: [u16; MOST_ATTEMPTS],
+    tried_count: usize,
     /// Whether attempts ran side by side already.
     pub(crate) has_raced: bool,
 }
@@ -49,7 +57,8 @@ impl<'a> Journey<'a> {
             kept: &view.pools[route.pool],
             total: route.rule.timeouts.total.map(|longest| request.started + longest),
             history: History { most, has_repeated, ..History::default() },
-            tried: Vec::new(),
+            tried: [0; MOST_ATTEMPTS],
+            tried_count: 0,
             has_raced: false,
             timeouts: route.rule.timeouts,
         }
@@ -73,20 +82,27 @@ impl<'a> Journey<'a> {
 
     /// Picks a backend that this request has not tried yet.
     pub(crate) fn pick(&mut self, request: &Request) -> Option<Attempt> {
+        self.pick_but(request, None)
+    }
+
+    /// The same, but none of `avoided` either, which has those that were tried.
+    fn pick_but(&mut self, request: &Request, avoided: Option<&[u16]>) -> Option<Attempt> {
         let now = request.now;
         let may_follow = self.history.attempts + 1 < self.history.most && !self.history.has_repeated;
         let hideable = may_follow && request.is_hideable();
-        let ask = Ask { tried: &self.tried, hideable, now };
+        let ask = Ask { tried: avoided.unwrap_or(&self.tried[..self.tried_count]), hideable, now };
         let pick = self.pool.pick(&mut self.kept.cursor.borrow_mut(), &ask)?;
+        *self.tried.get_mut(self.tried_count)? = pick.member as u16;
+        self.tried_count += 1;
         self.history.attempts += 1;
-        self.tried.push(pick.member as u16);
         Some(Attempt::new(self.core, pick, now))
     }
 
     /// Takes back a pick that is not used.
-    pub(crate) fn give_back(&mut self, attempt: &Attempt) {
+    pub(crate) fn give_back(&mut self, attempt: Attempt) {
+        debug_assert_eq!(self.tried[self.tried_count - 1], attempt.member, "the last pick is taken back");
         self.history.attempts -= 1;
-        self.tried.retain(|member| *member != attempt.member);
+        self.tried_count -= 1;
     }
 
     /// When the attempt counts as stalled, if another one may then run beside it: a safe request without a body, which
@@ -100,6 +116,12 @@ impl<'a> Journey<'a> {
         may_race.then(|| self.bound_from(request, request.picked())).flatten()
     }
 
+    /// When to ask again for an attempt beside one that stalls, after there was none to be had: the budget fills, and
+    /// backends return.
+    pub(crate) fn ask_again(&self, request: &Request) -> Option<Instant> {
+        (self.history.attempts < self.history.most).then(|| request.now + ASK_AGAIN)
+    }
+
     /// When an attempt picked at `picked` counts as stalled.
     pub(crate) fn bound_from(&self, request: &Request, picked: Instant) -> Option<Instant> {
         let stall = self.pool.rule.stall.as_ref()?;
@@ -109,36 +131,34 @@ impl<'a> Journey<'a> {
     /// Picks a backend for a retry: rather one that has not asked to be left alone. After a backend's own error it has
     /// to be such a one, since that error says as much as another one's.
     pub(crate) fn pick_again(&mut self, request: &Request, after: Cause) -> Option<Attempt> {
-        if !request.route().rule.retry.retry_after {
+        let is_resting = |(_, contact): &(usize, &Rc<Contact>)| contact.is_resting(request.now);
+        let resting = self.kept.contacts.iter().enumerate().filter(is_resting);
+        let mut avoided: Vec<u16> = resting.map(|(member, _)| member as u16).collect();
+        if avoided.is_empty() {
             return self.pick(request);
         }
-        let tried = self.tried.len();
-        let resting = |contact: &Rc<Contact>| contact.is_resting(request.now);
-        let members = self.kept.contacts.iter().enumerate();
-        self.tried.extend(members.filter(|(_, contact)| resting(contact)).map(|(member, _)| member as u16));
-        let rested = self.tried.len() > tried;
-        let picked = self.pick(request);
-        if !rested {
-            return picked;
-        }
-        self.tried.truncate(tried);
-        match picked {
-            Some(attempt) => {
-                self.tried.push(attempt.member);
-                Some(attempt)
-            }
+        avoided.extend_from_slice(&self.tried[..self.tried_count]);
+        let rested = self.pick_but(request, Some(&avoided));
+        match rested {
+            Some(attempt) if after == Cause::UpstreamStatus || attempt.is_in_turn() => Some(attempt),
             None if after == Cause::UpstreamStatus => None,
-            None => self.pick(request),
+            // Who only asked for rest is better than who is out of service.
+            rested => {
+                if let Some(attempt) = rested {
+                    self.give_back(attempt);
+                }
+                self.pick(request)
+            }
         }
     }
 
     /// Whether the budget has room for a retry that gives a backend work; if so, it counts as made.
     pub(crate) fn spend(&self, request: &mut Request) -> bool {
         let is_left = self.pool.spend_retry(request.route().rule.retry.budget.as_ref(), request.now);
-        if !is_left {
-            request.is_denied = true;
+        if !is_left && !request.is_denied {
             self.counters().denied.add(1);
         }
+        request.is_denied = !is_left;
         is_left
     }
 
@@ -149,7 +169,7 @@ impl<'a> Journey<'a> {
         if retries == 0 || backoff.is_zero() {
             return Ok(self.total.is_some_and(|total| request.now >= total));
         }
-        let longest = backoff.saturating_mul(1 << (retries - 1).min(16)).min(LONGEST_PAUSE);
+        let longest = backoff.saturating_mul(1 << (retries - 1).min(16)).min(LONGEST_PAUSE.max(backoff));
         let pause = longest.mul_f64(self.core.random.fraction());
         if self.total.is_some_and(|total| request.now + pause >= total) {
             return Ok(true);
@@ -173,22 +193,16 @@ impl<'a> Journey<'a> {
             && self.history.attempts < self.history.most
     }
 
-    /// Takes the answer for good: it is counted, and its status is a verdict.
+    /// Takes the answer for good; its status is a verdict.
     pub(crate) fn ready(&self, request: &mut Request, exchange: Exchange, sending: Flow) -> Ready {
-        let status = request.heads().response.status;
-        let class = StatusClass::of(status).index();
-        let counters = self.counters();
-        counters.responses[class].add(1);
         let attempt = request.attempt.as_ref().expect("an attempt was answered");
         let contact = self.contact(attempt).clone();
         let deadlines = self.deadlines(attempt.picked);
-        let took = request.now.saturating_duration_since(attempt.picked);
-        attempt.counters().responses[class].add(1);
-        counters.latency.record(took);
-        request.route().counters[self.core.index].pace.record(took);
-        if request.counts_as_failure(status) {
+        if request.counts_as_failure(request.heads().response.status) {
             request.fail(Cause::UpstreamStatus, Class::Answered);
             request.cause = Some(Cause::UpstreamStatus);
+        } else {
+            contact.has_rested();
         }
         Ready { exchange, sending, deadlines, contact, connections: self.pool.rule.connections }
     }

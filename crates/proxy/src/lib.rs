@@ -13,6 +13,7 @@ mod connecting;
 mod core;
 mod corridor;
 mod date;
+mod deadline;
 mod deliver;
 mod downstream;
 mod exchange;

@@ -2,42 +2,25 @@
 //!
 //! Only safe requests without a body come here, so asking twice does no harm; the budget bounds what it costs.
 
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
-use std::task::{Context, Poll};
+mod lane;
+
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Instant;
 
-use evenkeel_http1::{BodyDecoder, BodyKind, HeadLimits, Method, ResponseHead};
+use evenkeel_http1::{Method, ResponseHead};
 use evenkeel_model::{Cause, Class};
-use evenkeel_upstream::{ConnectError, Connection, connect};
+use evenkeel_upstream::connect;
 
+use self::lane::{Lane, Line, flow_of};
 use crate::attempt::{Attempt, Failure};
-use crate::core::Core;
 use crate::downstream::Downstream;
-use crate::exchange::{Deadlines, Exchange, Outgoing, Reading};
-use crate::flow::{Coding, Flow};
+use crate::exchange::Exchange;
+use crate::flow::Flow;
 use crate::headers;
 use crate::journey::Journey;
 use crate::request::Request;
-
-/// One of the attempts that run side by side.
-struct Lane {
-    attempt: Attempt,
-    line: Line,
-    head: Vec<u8>,
-    sending: Flow,
-    response: ResponseHead,
-    deadlines: Deadlines,
-    due: (Instant, Cause),
-    /// Whether it is what the others run for.
-    is_first: bool,
-    has_stalled: bool,
-}
-
-enum Line {
-    Connecting(Pin<Box<dyn Future<Output = Result<Connection, ConnectError>>>>),
-    Waiting(Exchange),
-}
+use crate::retry::{self, Next};
 
 /// What happened to one of the lanes, or to all.
 enum Event {
@@ -48,15 +31,15 @@ enum Event {
 }
 
 impl Journey<'_> {
-    /// The attempt to make beside one that stalls, if there may be one.
-    pub(crate) fn hedge(&mut self, request: &mut Request) -> Option<Attempt> {
+    /// The attempt to make beside others, if there may be one. `costs`: it draws on the budget.
+    pub(crate) fn hedge(&mut self, request: &mut Request, costs: bool) -> Option<Attempt> {
         if self.history.attempts >= self.history.most {
             return None;
         }
         let attempt = self.pick_again(request, Cause::Stalled)?;
         // Who is out of service is no better than who is slow.
-        if !attempt.is_in_turn() || !self.spend(request) {
-            self.give_back(&attempt);
+        if !attempt.is_in_turn() || costs && !self.spend(request) {
+            self.give_back(attempt);
             return None;
         }
         self.counters().retries.add(1);
@@ -76,14 +59,22 @@ impl Journey<'_> {
         hedge: Attempt,
     ) -> Result<Exchange, (Failure, Class)> {
         self.has_raced = true;
+        let mut stall = self.bound_from(request, hedge.picked);
         let mut lanes = vec![self.first_lane(request, sending, stalled), self.lane(request, hedge)];
         loop {
             let now = request.now;
-            let stall = self.next_stall(request, &lanes);
             let due = lanes.iter().map(|lane| lane.due.0).chain(stall).min().unwrap_or(now);
             let event = self.step(down, request.method(), &mut lanes, due, now).await;
             let now = request.read_clock();
             match event {
+                // While others run, a backend's own error is no more than one that has failed.
+                Event::Answered(index)
+                    if lanes.len() > 1 && request.counts_as_failure(lanes[index].response.status) =>
+                {
+                    lanes[index].count_error();
+                    let failure = Cause::UpstreamStatus.into();
+                    self.drop_out(request, sending, &mut lanes, index, failure, Class::Answered)?;
+                }
                 Event::Answered(index) => {
                     let winner = lanes.remove(index);
                     return Ok(self.finish(request, sending, lanes, winner));
@@ -92,39 +83,35 @@ impl Journey<'_> {
                     self.drop_out(request, sending, &mut lanes, index, failure, class)?;
                 }
                 Event::ClientLeft => {
-                    request.attempt = Some(lanes.swap_remove(0).attempt);
+                    self.cancel(request, lanes.split_off(1));
+                    request.attempt = lanes.pop().map(|lane| lane.attempt);
                     return Err((Cause::ClientAbort.into(), Class::Maybe));
                 }
                 Event::TimePassed => {
-                    while let Some(index) = lanes.iter().position(|lane| lane.due.0 <= now) {
+                    // The youngest first, so that a request's deadline ends with who had the longest time.
+                    while let Some(index) = lanes.iter().rposition(|lane| lane.due.0 <= now) {
                         let (failure, class) = (lanes[index].due.1.into(), lanes[index].class());
                         self.drop_out(request, sending, &mut lanes, index, failure, class)?;
                     }
                     if stall.is_some_and(|stall| stall <= now) {
                         lanes.iter_mut().for_each(|lane| lane.has_stalled = true);
-                        let hedge = self.hedge(request);
-                        lanes.extend(hedge.map(|hedge| self.lane(request, hedge)));
+                        stall = match self.hedge(request, true) {
+                            Some(hedge) => {
+                                lanes.push(self.lane(request, hedge));
+                                self.bound_from(request, now)
+                            }
+                            None => self.ask_again(request),
+                        };
                     }
                 }
             }
         }
     }
 
-    /// When the youngest lane counts as stalled, too, if another may then be added.
-    fn next_stall(&self, request: &Request, lanes: &[Lane]) -> Option<Instant> {
-        let youngest = lanes.iter().map(|lane| lane.attempt.picked).max()?;
-        let may_follow = lanes.iter().any(|lane| !lane.has_stalled);
-        (may_follow && self.history.attempts < self.history.most)
-            .then(|| self.bound_from(request, youngest))
-            .flatten()
-    }
-
-    fn first_lane(&self, request: &mut Request, sending: &mut Flow, stalled: Exchange) -> Lane {
+    fn first_lane(&self, request: &mut Request, sending: &mut Flow, mut stalled: Exchange) -> Lane {
         let attempt = request.attempt.take().expect("an attempt stalled");
         let deadlines = self.deadlines(attempt.picked);
-        // The bound ran from the pick; the head's own time from the last byte sent, which a stalled attempt has
-        // behind it for nearly as long.
-        let due = deadlines.first(attempt.picked + deadlines.timeouts.head, Cause::HeadTimeout);
+        let due = deadlines.first(stalled.head_due(request.now, &deadlines), Cause::HeadTimeout);
         Lane {
             attempt,
             line: Line::Waiting(stalled),
@@ -211,26 +198,46 @@ impl Journey<'_> {
             *sending = lane.sending;
             return Err((failure, class));
         }
+        if failure.cause == Cause::Deadline && !lane.has_stalled {
+            // The time was spent before its turn came.
+            request.cancel(class);
+            request.try_again(None);
+            return Ok(());
+        }
         request.fail(failure.cause, class);
         request.try_again(Some(failure.cause));
-        if failure.cause != Cause::Deadline {
-            let hedge = self.hedge(request);
+        let next = match failure.cause {
+            Cause::UpstreamStatus if self.history.has_repeated => Next::GiveUp,
+            Cause::UpstreamStatus => Next::Elsewhere { costs: true },
+            _ => retry::next(&failure, class, true, &mut self.history),
+        };
+        if let Next::Elsewhere { costs } = next {
+            let hedge = self.hedge(request, costs);
             lanes.extend(hedge.map(|hedge| self.lane(request, hedge)));
         }
         Ok(())
     }
 
+    /// Ends attempts that are not needed any more, which says nothing about their backends.
+    fn cancel(&self, request: &mut Request, lanes: Vec<Lane>) {
+        for lane in lanes {
+            let class = lane.class();
+            request.attempt = Some(lane.attempt);
+            request.cancel(class);
+            request.try_again(None);
+        }
+    }
+
     /// The winner goes on alone; who stalled has failed, and who came later is only cancelled.
     fn finish(&self, request: &mut Request, sending: &mut Flow, losers: Vec<Lane>, winner: Lane) -> Exchange {
-        for loser in losers {
-            let (class, cause) = (loser.class(), loser.has_stalled.then_some(Cause::Stalled));
+        let (stalled, others): (Vec<_>, Vec<_>) = losers.into_iter().partition(|lane| lane.has_stalled);
+        for loser in stalled {
+            let class = loser.class();
             request.attempt = Some(loser.attempt);
-            match cause {
-                Some(cause) => request.fail(cause, class),
-                None => request.cancel(class),
-            }
-            request.try_again(cause);
+            request.fail(Cause::Stalled, class);
+            request.try_again(Some(Cause::Stalled));
         }
+        self.cancel(request, others);
         self.counters().hedges_won.add(u64::from(!winner.is_first));
         let Line::Waiting(mut exchange) = winner.line else {
             unreachable!("only a connection has a head");
@@ -240,54 +247,5 @@ impl Journey<'_> {
         request.scratch().to_backend = winner.head;
         *sending = winner.sending;
         exchange
-    }
-}
-
-/// A request without a body.
-fn flow_of(head: usize) -> Flow {
-    Flow::new(head, BodyDecoder::new(BodyKind::None), Coding::Identity, u64::MAX)
-}
-
-impl Lane {
-    fn class(&self) -> Class {
-        match &self.line {
-            Line::Connecting(_) => Class::NotSent,
-            Line::Waiting(exchange) => exchange.reached(&self.sending).class(),
-        }
-    }
-
-    /// Moves on; ready when a head, interim or final, stands in the input.
-    fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-        core: &Core,
-        down: &mut Downstream,
-        method: Method,
-        limits: &HeadLimits,
-    ) -> Poll<Result<(), (Failure, Class)>> {
-        if let Line::Connecting(connecting) = &mut self.line {
-            match connecting.as_mut().poll(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err((error.into(), Class::NotSent))),
-                Poll::Ready(Ok(connection)) => {
-                    self.attempt.counters().opened.add(1);
-                    let now = Instant::now();
-                    self.line = Line::Waiting(Exchange::new(connection, false));
-                    self.due = self.deadlines.first(now + self.deadlines.timeouts.head, Cause::HeadTimeout);
-                }
-            }
-        }
-        let Line::Waiting(exchange) = &mut self.line else { return Poll::Pending };
-        let mut outgoing = Outgoing { request: &mut self.sending, head: &self.head };
-        let sent = exchange.poll_send(cx, core, down, &mut outgoing);
-        let mut reading = Reading { response: &mut self.response, method, limits };
-        let heard = match sent {
-            Poll::Ready(Err(failure)) => Err(failure),
-            Poll::Ready(Ok(())) | Poll::Pending => match exchange.poll_head(cx, core, &mut reading) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(heard) => heard,
-            },
-        };
-        Poll::Ready(heard.map_err(|failure| (failure, exchange.reached(&self.sending).class())))
     }
 }

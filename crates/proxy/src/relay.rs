@@ -8,8 +8,9 @@ use evenkeel_http1::BadBody;
 use evenkeel_model::{Cause, Limit};
 
 use crate::core::Core;
+use crate::deadline::Deadlines;
 use crate::downstream::Downstream;
-use crate::exchange::{Deadlines, Exchange, Outgoing};
+use crate::exchange::{Exchange, Outgoing};
 use crate::flow::{Ends, Flow, FlowError, Waiting};
 
 /// Relays the answer to its last byte.

@@ -12,6 +12,8 @@ use crate::Budget;
 /// The longest window there can be, in seconds.
 const LONGEST_WINDOW: usize = 60;
 
+const SECOND: Duration = Duration::from_secs(1);
+
 /// What a pool's retries have cost, over all cores. Kept over reloads, by the pool's name.
 #[derive(Debug, Default)]
 pub struct RetryLedger(Mutex<VecDeque<Second>>);
@@ -36,7 +38,9 @@ impl RetryLedger {
     pub fn spend(&self, rule: &Budget, requests: u64, now: Instant) -> bool {
         let mut seconds = self.seconds();
         Self::current(&mut seconds, requests, now);
-        let within = |second: &&Second| now.saturating_duration_since(second.began) < rule.window;
+        // With the second that is partly outside: else a short window would begin with nothing.
+        let longest = rule.window + SECOND;
+        let within = |second: &&Second| now.saturating_duration_since(second.began) < longest;
         let (mut before, mut spent) = (requests, 0);
         for second in seconds.iter().rev().take_while(within) {
             before = second.requests;
@@ -46,7 +50,7 @@ impl RetryLedger {
             // The pool is younger than the window: all its requests are in it.
             before = 0;
         }
-        let share = requests.wrapping_sub(before) * u64::from(rule.share_percent) / 100;
+        let share = requests.saturating_sub(before) * u64::from(rule.share_percent) / 100;
         let least = u64::from(rule.at_least) * rule.window.as_millis() as u64 / 1000;
         let is_left = spent < share.max(least);
         if is_left && let Some(second) = seconds.back_mut() {
@@ -61,7 +65,7 @@ impl RetryLedger {
 
     /// Begins a second if the last one is over.
     fn current(seconds: &mut VecDeque<Second>, requests: u64, now: Instant) {
-        let is_over = |last: &Second| now.saturating_duration_since(last.began) >= Duration::from_secs(1);
+        let is_over = |last: &Second| now.saturating_duration_since(last.began) >= SECOND;
         if seconds.back().is_none_or(is_over) {
             if seconds.len() > LONGEST_WINDOW {
                 seconds.pop_front();
@@ -85,8 +89,8 @@ mod tests {
     fn a_quiet_pool_has_the_least_and_no_more() {
         let (ledger, now) = (RetryLedger::default(), Instant::now());
         assert_eq!(spent(&ledger, &RULE, 5, now), 10);
-        assert!(!ledger.spend(&RULE, 5, now + Duration::from_secs(9)));
-        assert_eq!(spent(&ledger, &RULE, 5, now + Duration::from_secs(10)), 10);
+        assert!(!ledger.spend(&RULE, 5, now + Duration::from_secs(10)));
+        assert_eq!(spent(&ledger, &RULE, 5, now + Duration::from_secs(11)), 10);
     }
 
     #[test]
@@ -97,8 +101,18 @@ mod tests {
         for second in 1..=100 {
             ledger.note(1000 + second * 100, at(second));
         }
-        // From the 91st second on: 1,000 requests.
-        assert_eq!(spent(&ledger, &RULE, 11_100, at(100)), 200);
+        // From the 90th second on: 1,100 requests.
+        assert_eq!(spent(&ledger, &RULE, 11_100, at(100)), 220);
+    }
+
+    #[test]
+    fn a_count_that_is_older_than_the_second_allows_nothing_more() {
+        let (ledger, now) = (RetryLedger::default(), Instant::now());
+        let rule = Budget { window: SECOND, at_least: 0, ..RULE };
+        for second in 0..70 {
+            ledger.note(1000, now + SECOND * second);
+        }
+        assert!(!ledger.spend(&rule, 999, now + SECOND * 70));
     }
 
     #[test]

@@ -25,12 +25,6 @@ impl Cursor {
         self.position
     }
 
-    /// Where the rotation stands.
-    #[inline]
-    pub(crate) fn stand(&self, length: usize) -> usize {
-        self.position % length
-    }
-
     /// A random place among `length`.
     #[inline]
     pub(crate) fn place(&mut self, length: usize) -> usize {

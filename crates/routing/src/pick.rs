@@ -83,10 +83,11 @@ impl Pool {
         if tried.is_empty() {
             return Some(self.admitted[cursor.step(places)]);
         }
-        // A retry takes nobody's turn: else the one that fails would get every request first, of two.
-        let start = cursor.stand(places);
-        let order = (1..=places).map(|further| self.admitted[(start + further) % places]);
-        order.into_iter().find(|member| !tried.contains(member))
+        // A retry takes nobody's turn: else the one that fails would get every request first, of two. It goes anywhere,
+        // so that the neighbour of one that fails is not struck by all its requests.
+        let is_fit = |member: &u16| !tried.contains(member);
+        let by_chance = (0..4).map(|_| self.admitted[cursor.place(places)]).find(is_fit);
+        by_chance.or_else(|| self.admitted.iter().copied().find(is_fit))
     }
 
     /// A random place, and from there the next one that has not failed this request.
@@ -191,6 +192,18 @@ mod tests {
             })
             .collect();
         assert_eq!(firsts.iter().sum::<usize>(), 2, "{firsts:?}");
+    }
+
+    #[test]
+    fn the_retries_of_one_that_fails_are_shared_out() {
+        let pool = turns(&[Serving; 5], LastResort);
+        let mut cursor = Cursor::new(3);
+        let mut counts = [0; 5];
+        for _ in 0..400 {
+            counts[pool.pick(&mut cursor, &ask(&[1], true)).unwrap().member] += 1;
+        }
+        assert_eq!(counts[1], 0);
+        assert!(counts.iter().filter(|count| (70..130).contains(*count)).count() == 4, "{counts:?}");
     }
 
     #[test]

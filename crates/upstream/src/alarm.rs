@@ -105,18 +105,35 @@ impl Slot {
 impl Alarm {
     /// Sets the deadline, in place of the one before.
     pub fn set(&self, due: Instant, now: Instant) {
-        self.slot.passed.set(false);
-        if due.saturating_duration_since(now) >= COARSE {
-            if self.timer.borrow().is_some() {
-                self.timer.take();
-            }
-            let due = self.sweep.millis(due);
-            self.slot.due.set(due);
-            if due < self.sweep.earliest.get() {
-                self.sweep.earliest.set(due);
-            }
-            return;
+        match due.saturating_duration_since(now) >= COARSE {
+            true => self.set_coarsely(due),
+            false => self.set_exactly(due),
         }
+    }
+
+    /// The same for a deadline that need not be exact: a timer of its own only below half a second.
+    pub fn set_about(&self, due: Instant, now: Instant) {
+        match due.saturating_duration_since(now) >= COARSE / 2 {
+            true => self.set_coarsely(due),
+            false => self.set_exactly(due),
+        }
+    }
+
+    #[inline]
+    fn set_coarsely(&self, due: Instant) {
+        self.slot.passed.set(false);
+        if self.timer.borrow().is_some() {
+            self.timer.take();
+        }
+        let due = self.sweep.millis(due);
+        self.slot.due.set(due);
+        if due < self.sweep.earliest.get() {
+            self.sweep.earliest.set(due);
+        }
+    }
+
+    fn set_exactly(&self, due: Instant) {
+        self.slot.passed.set(false);
         self.slot.due.set(NEVER);
         *self.timer.borrow_mut() = Some(Box::pin(tokio::time::sleep_until(due.into())));
     }
@@ -185,6 +202,18 @@ mod tests {
         sweep.pass(start + Duration::from_millis(1900));
         assert!(!is_passed(&alarm));
         sweep.pass(start + Duration::from_millis(2000));
+        assert!(is_passed(&alarm));
+    }
+
+    #[test]
+    fn a_deadline_that_need_not_be_exact_passes_with_the_sweep() {
+        let start = Instant::now();
+        let sweep = Sweep::new(start);
+        let alarm = sweep.alarm();
+        alarm.set_about(start + Duration::from_millis(900), start);
+        sweep.pass(start + Duration::from_millis(800));
+        assert!(!is_passed(&alarm));
+        sweep.pass(start + Duration::from_millis(900));
         assert!(is_passed(&alarm));
     }
 

@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 use evenkeel_model::Count;
-use evenkeel_routing::{IdleLimit, Source, YOUNGEST};
+use evenkeel_routing::{IdleLimit, YOUNGEST};
 
 use crate::Connection;
 use crate::socket::Idleness;
@@ -27,6 +27,18 @@ pub struct Idle {
 struct Parked {
     connection: Connection,
     since: Instant,
+}
+
+/// How long the youngest and the oldest of the connections had been idle that turned out closed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Closed(Option<(Duration, Duration)>);
+
+impl Closed {
+    #[cold]
+    fn note(&mut self, idle: Duration) {
+        let (youngest, oldest) = self.0.unwrap_or((idle, idle));
+        self.0 = Some((idle.min(youngest), idle.max(oldest)));
+    }
 }
 
 /// An idle connection, handed out for a request.
@@ -72,6 +84,20 @@ impl Idle {
             return None;
         }
         let longest = if is_delicate { keeping.young() } else { keeping.usable() };
+        let mut closed = Closed::default();
+        let taken = self.pop(keeping, longest, is_delicate, now, &mut closed);
+        self.note_closed(keeping.limit, closed, now);
+        taken
+    }
+
+    fn pop(
+        &self,
+        keeping: Keeping<'_>,
+        longest: Duration,
+        is_delicate: bool,
+        now: Instant,
+        closed: &mut Closed,
+    ) -> Option<Taken> {
         let mut parked = self.parked.borrow_mut();
         loop {
             let idle = now.saturating_duration_since(parked.last()?.since);
@@ -84,7 +110,7 @@ impl Idle {
             if connection.socket.look() == Idleness::Quiet && (!is_delicate || connection.socket.is_quiet()) {
                 return Some(Taken { connection, idle });
             }
-            self.note_closed(keeping.limit, idle, idle, now);
+            closed.note(idle);
         }
     }
 
@@ -103,32 +129,28 @@ impl Idle {
     }
 
     /// Drops what a backend closed, what spoke out of turn, and what is too old to be used. Of the last, one stays to
-    /// see whether an observed limit still holds.
+    /// see whether the backend's limit still holds.
     pub fn sweep(&self, keeping: Keeping<'_>, now: Instant) {
         let mut parked = self.parked.borrow_mut();
         if parked.is_empty() {
             return;
         }
         let (before, usable) = (parked.len(), keeping.usable());
-        let is_observed = keeping.limit.read().is_some_and(|(_, source)| source == Source::Observed);
-        let (mut witness, mut closed) = (None, None);
+        let (mut witness, mut closed) = (None, Closed::default());
         parked.retain_mut(|parked| {
             let idle = now.saturating_duration_since(parked.since);
             if parked.connection.socket.look() != Idleness::Quiet {
-                let (youngest, oldest) = closed.unwrap_or((idle, idle));
-                closed = Some((idle.min(youngest), idle.max(oldest)));
+                closed.note(idle);
                 return false;
             }
-            if idle >= usable && is_observed && idle < keeping.longest && witness.is_none() {
+            if idle >= usable && idle < keeping.longest && witness.is_none() {
                 witness = Some(idle);
                 return true;
             }
             idle < usable
         });
         keeping.gauge.subtract((before - parked.len()) as u64);
-        if let Some((youngest, oldest)) = closed {
-            self.note_closed(keeping.limit, youngest, oldest, now);
-        }
+        self.note_closed(keeping.limit, closed, now);
         if let Some(idle) = witness {
             keeping.limit.outlived(idle);
         }
@@ -139,7 +161,7 @@ impl Idle {
         if limit.read().is_none_or(|(limit, _)| idle < limit / 2) {
             self.distrusted.set(Some(now));
         }
-        self.note_closed(limit, idle, idle, now);
+        self.note_closed(limit, Closed(Some((idle, idle))), now);
     }
 
     /// Closes all, for a backend that is no longer configured.
@@ -159,12 +181,13 @@ impl Idle {
         self.len() == 0
     }
 
-    #[cold]
-    fn note_closed(&self, limit: &IdleLimit, youngest: Duration, oldest: Duration, now: Instant) {
+    #[inline]
+    fn note_closed(&self, limit: &IdleLimit, closed: Closed, now: Instant) {
+        let Some((youngest, oldest)) = closed.0 else { return };
         if youngest < YOUNGEST {
             self.distrusted.set(Some(now));
         }
-        limit.closed(youngest, oldest);
+        limit.closed(youngest, oldest, now);
     }
 
     #[inline]
@@ -205,11 +228,11 @@ mod tests {
     }
 
     #[allow(clippy::disallowed_methods)]
-    async fn until_unfit(idle: &Idle, known: &Known) {
+    async fn until_unfit(idle: &Idle, known: &Known, now: Instant) {
         tokio::time::timeout(Duration::from_secs(5), async {
             while !idle.is_empty() {
                 tokio::task::yield_now().await;
-                idle.sweep(known.keeping(), Instant::now());
+                idle.sweep(known.keeping(), now);
             }
         })
         .await
@@ -233,16 +256,15 @@ mod tests {
     #[tokio::test]
     async fn what_the_backend_closed_is_dropped_while_it_waits_and_its_limit_is_learned() {
         let (idle, known, now) = (Idle::default(), Known::default(), Instant::now());
-        for _ in 0..3 {
+        let second = Duration::from_secs(1);
+        for later in 1..4 {
             let (connection, peer) = connection();
-            idle.park(connection, 8, now - Duration::from_secs(1), &known.gauge);
+            idle.park(connection, 8, now + (later - 1) * second, &known.gauge);
             drop(peer);
-            until_unfit(&idle, &known).await;
+            until_unfit(&idle, &known, now + later * second).await;
         }
         assert_eq!(known.gauge.read(), 0);
-        assert!(
-            known.limit() >= Some(Duration::from_secs(1)) && known.limit() < Some(Duration::from_secs(2))
-        );
+        assert_eq!(known.limit(), Some(second));
     }
 
     #[tokio::test]
@@ -251,7 +273,7 @@ mod tests {
         let (connection, mut peer) = connection();
         idle.park(connection, 8, Instant::now(), &known.gauge);
         peer.write_all(b"HTTP/1.1 408 Request Timeout\r\n\r\n").await.unwrap();
-        until_unfit(&idle, &known).await;
+        until_unfit(&idle, &known, Instant::now()).await;
     }
 
     #[tokio::test]
@@ -285,7 +307,7 @@ mod tests {
     async fn a_witness_shows_that_an_observed_limit_no_longer_holds() {
         let (idle, known, now) = (Idle::default(), Known::default(), Instant::now());
         let second = Duration::from_secs(1);
-        (0..3).for_each(|_| known.limit.closed(second, second));
+        (0..3).for_each(|at| known.limit.closed(second, second, now + at * second));
         let (connections, _peers): (Vec<_>, Vec<_>) = (0..3).map(|_| connection()).unzip();
         connections.into_iter().for_each(|one| idle.park(one, 8, now, &known.gauge));
         idle.sweep(known.keeping(), now + second);

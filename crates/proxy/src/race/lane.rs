@@ -1,0 +1,91 @@
+//! One of the attempts that run side by side, from its connection to its head.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use evenkeel_http1::{BodyDecoder, BodyKind, HeadLimits, Method, ResponseHead};
+use evenkeel_model::{Cause, Class, StatusClass};
+use evenkeel_upstream::{ConnectError, Connection};
+
+use crate::attempt::{Attempt, Failure};
+use crate::core::Core;
+use crate::deadline::Deadlines;
+use crate::downstream::Downstream;
+use crate::exchange::{Exchange, Outgoing, Reading};
+use crate::flow::{Coding, Flow};
+
+/// One of the attempts that run side by side.
+pub(super) struct Lane {
+    pub(super) attempt: Attempt,
+    pub(super) line: Line,
+    pub(super) head: Vec<u8>,
+    pub(super) sending: Flow,
+    pub(super) response: ResponseHead,
+    pub(super) deadlines: Deadlines,
+    pub(super) due: (Instant, Cause),
+    /// Whether it is what the others run for.
+    pub(super) is_first: bool,
+    pub(super) has_stalled: bool,
+}
+
+pub(super) enum Line {
+    Connecting(Pin<Box<dyn Future<Output = Result<Connection, ConnectError>>>>),
+    Waiting(Exchange),
+}
+
+/// A request without a body.
+pub(super) fn flow_of(head: usize) -> Flow {
+    Flow::new(head, BodyDecoder::new(BodyKind::None), Coding::Identity, u64::MAX)
+}
+
+impl Lane {
+    /// A backend's own error counts, even if no client sees it.
+    pub(super) fn count_error(&self) {
+        let class = StatusClass::of(self.response.status).index();
+        self.attempt.counters().responses[class].add(1);
+    }
+
+    pub(super) fn class(&self) -> Class {
+        match &self.line {
+            Line::Connecting(_) => Class::NotSent,
+            Line::Waiting(exchange) => exchange.reached(&self.sending).class(),
+        }
+    }
+
+    /// Moves on; ready when a head, interim or final, stands in the input.
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        core: &Core,
+        down: &mut Downstream,
+        method: Method,
+        limits: &HeadLimits,
+    ) -> Poll<Result<(), (Failure, Class)>> {
+        if let Line::Connecting(connecting) = &mut self.line {
+            match connecting.as_mut().poll(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err((error.into(), Class::NotSent))),
+                Poll::Ready(Ok(connection)) => {
+                    self.attempt.counters().opened.add(1);
+                    let now = Instant::now();
+                    self.line = Line::Waiting(Exchange::new(connection, false));
+                    self.due = self.deadlines.first(now + self.deadlines.timeouts.head, Cause::HeadTimeout);
+                }
+            }
+        }
+        let Line::Waiting(exchange) = &mut self.line else { return Poll::Pending };
+        let mut outgoing = Outgoing { request: &mut self.sending, head: &self.head };
+        let sent = exchange.poll_send(cx, core, down, &mut outgoing);
+        let mut reading = Reading { response: &mut self.response, method, limits };
+        let heard = match sent {
+            Poll::Ready(Err(failure)) => Err(failure),
+            Poll::Ready(Ok(())) | Poll::Pending => match exchange.poll_head(cx, core, &mut reading) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(heard) => heard.and_then(|()| exchange.check_body(&self.response)),
+            },
+        };
+        Poll::Ready(heard.map_err(|failure| (failure, exchange.reached(&self.sending).class())))
+    }
+}
