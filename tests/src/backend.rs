@@ -4,6 +4,7 @@
 
 mod journal;
 mod script;
+mod silent;
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -20,6 +21,7 @@ use self::journal::Journal;
 use crate::request::{Reader, Request};
 
 pub use script::{Answer, Next, Script, reset};
+pub use silent::{FullQueue, Refusing};
 
 /// Longest that a backend waits for bytes: a test is over by then.
 const IDLE: Duration = Duration::from_secs(120);
@@ -158,27 +160,6 @@ impl Drop for Backend {
     }
 }
 
-/// An address that refuses connections for as long as this lives: bound, not listening.
-pub struct Refusing {
-    socket: Socket,
-}
-
-impl Default for Refusing {
-    fn default() -> Self {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("the kernel has a free port");
-        Refusing { socket }
-    }
-}
-
-impl Refusing {
-    /// As a configuration names it.
-    pub fn address(&self) -> String {
-        let address = self.socket.local_addr().unwrap();
-        address.as_socket().unwrap().to_string()
-    }
-}
-
 fn accept(shared: &Arc<Shared>, socket: &Socket) {
     while let Ok((connection, _)) = socket.accept() {
         if shared.stopped.load(Ordering::Acquire) {
@@ -220,28 +201,11 @@ fn request(reader: &mut Reader<Logged>) -> std::io::Result<Option<Request>> {
     let Some(head) = reader.head()? else {
         return Ok(None);
     };
-    let mut words = head.split(' ');
-    let mut request = Request {
-        method: words.next().unwrap_or_default().to_owned(),
-        target: words.next().unwrap_or_default().to_owned(),
-        head: head.clone(),
-        body_bytes: 0,
-        checksum: crate::pattern::Checksum::default(),
-    };
+    let mut request = Request::of_head(head);
     if request.field("expect").is_some() {
         std::io::Write::write_all(&mut reader.stream.socket, b"HTTP/1.1 100 Continue\r\n\r\n")?;
     }
-    let (mut bytes, mut checksum) = (0, request.checksum);
-    let take = |piece: &[u8]| {
-        bytes += piece.len() as u64;
-        checksum.add(piece);
-    };
-    if request.field("transfer-encoding").is_some() {
-        reader.chunked(take)?;
-    } else if let Some(length) = request.field("content-length") {
-        reader.exact(length.parse().unwrap_or(0), take)?;
-    }
-    (request.body_bytes, request.checksum) = (bytes, checksum);
+    reader.body_of(&mut request)?;
     Ok(Some(request))
 }
 

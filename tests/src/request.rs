@@ -20,6 +20,14 @@ pub struct Request {
 }
 
 impl Request {
+    /// A request of which the head has arrived.
+    pub fn of_head(head: String) -> Request {
+        let mut words = head.split(' ');
+        let mut word = || words.next().unwrap_or_default().to_owned();
+        let (method, target) = (word(), word());
+        Request { method, target, head, body_bytes: 0, checksum: Checksum::default() }
+    }
+
     /// The values of a field, in order.
     pub fn fields(&self, name: &str) -> Vec<&str> {
         fields(&self.head, name)
@@ -72,6 +80,22 @@ impl<S: Read> Reader<S> {
                 };
             }
         }
+    }
+
+    /// Reads the body of a request whose head was read, and notes its length and checksum.
+    pub fn body_of(&mut self, request: &mut Request) -> io::Result<()> {
+        let (mut bytes, mut checksum) = (0, request.checksum);
+        let take = |piece: &[u8]| {
+            bytes += piece.len() as u64;
+            checksum.add(piece);
+        };
+        if request.field("transfer-encoding").is_some() {
+            self.chunked(take)?;
+        } else if let Some(length) = request.field("content-length") {
+            self.exact(length.parse().unwrap_or(0), take)?;
+        }
+        (request.body_bytes, request.checksum) = (bytes, checksum);
+        Ok(())
     }
 
     /// Reads exactly `length` bytes and hands them on in pieces.
