@@ -14,6 +14,7 @@ mod forwarding;
 mod letter;
 mod limits;
 mod listeners;
+mod matrix;
 mod messages;
 mod probes;
 mod prometheus;
