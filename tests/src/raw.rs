@@ -120,6 +120,11 @@ impl Connection {
         self.reader.body_of(request)
     }
 
+    /// Reads the body of a request, to its end, and hands it on in pieces.
+    pub fn body_into(&mut self, request: &Request, take: impl FnMut(&[u8])) -> io::Result<()> {
+        self.reader.body_into(request, take)
+    }
+
     /// Sends bytes.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         self.reader.stream.write_all(bytes.as_ref())

@@ -89,12 +89,18 @@ impl<S: Read> Reader<S> {
             bytes += piece.len() as u64;
             checksum.add(piece);
         };
+        self.body_into(request, take)?;
+        (request.body_bytes, request.checksum) = (bytes, checksum);
+        Ok(())
+    }
+
+    /// Reads the body of a request whose head was read, and hands it on in pieces.
+    pub fn body_into(&mut self, request: &Request, take: impl FnMut(&[u8])) -> io::Result<()> {
         if request.field("transfer-encoding").is_some() {
             self.chunked(take)?;
         } else if let Some(length) = request.field("content-length") {
             self.exact(length.parse().unwrap_or(0), take)?;
         }
-        (request.body_bytes, request.checksum) = (bytes, checksum);
         Ok(())
     }
 

@@ -16,6 +16,7 @@ mod limits;
 mod listeners;
 mod matrix;
 mod messages;
+mod never_twice;
 mod probes;
 mod prometheus;
 mod reloads;

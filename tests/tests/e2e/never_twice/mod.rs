@@ -1,0 +1,96 @@
+//! No request that is not idempotent is ever delivered twice, no response is stitched from two attempts, and none reaches
+//! another client: under random schedules of faults, thousands of seeds a run.
+//!
+//! `EVENKEEL_FUZZ_SECONDS` says how long, `EVENKEEL_SEED` repeats the conversation of one client over and over.
+
+mod backends;
+mod clients;
+mod ledger;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use evenkeel_tests::balancer::Evenkeel;
+use evenkeel_tests::metrics::Metrics;
+use evenkeel_tests::mutate::{first_seed, time};
+
+use self::clients::converse;
+use self::ledger::{Ledger, Tally};
+use crate::alone::alone;
+
+/// Clients at once; most of them wait.
+const CLIENTS: u64 = 24;
+/// Of each of the two configurations.
+const SECONDS: u64 = 10;
+
+#[test]
+fn whatever_backends_do_nothing_is_delivered_twice_stitched_or_crossed() {
+    let metrics = storm("");
+    let sum = |name: &str| metrics.sum(name, &[]);
+    assert!(sum("evenkeel_pool_retries_total") > 50.0, "hardly a retry");
+    for cause in ["stale_reuse", "closed_before_response", "eof_in_head", "bad_head", "body_truncated"] {
+        let failures = metrics.sum("evenkeel_backend_failures_total", &[("cause", cause)]);
+        assert!(failures > 5.0, "hardly a {cause}");
+    }
+}
+
+#[test]
+fn whatever_backends_do_hedges_deliver_nothing_twice_and_cross_nothing() {
+    let metrics = storm(
+        "    stall: { floor: 10ms, factor: 1 }\n    retry: { budget: { share: 100%, at_least: 10000 } }\n",
+    );
+    let hedges = metrics.sum("evenkeel_pool_hedges_total", &[]);
+    let won = metrics.sum("evenkeel_pool_hedges_won_total", &[]);
+    println!("{hedges} hedges, {won} won");
+    assert!(hedges > 50.0, "{hedges} hedges");
+    assert!(won > 5.0 && won < hedges, "{won} of {hedges} hedges won");
+}
+
+/// Bad weather for a while, under a pool with these settings; every client and every backend judges what it sees.
+fn storm(pool: &str) -> Metrics {
+    let _turn = alone();
+    let ledger = Arc::new(Ledger::default());
+    let backends = [0, 1, 2].map(|number| backends::start(number, &ledger));
+    let addresses = backends.each_ref().map(|backend| backend.address());
+    let mut evenkeel = Evenkeel::start(&format!(
+        "workers: 2\npools:\n  web:\n    backends: [\"{}\"]\n    health: {{ eject: off }}\n    \
+         timeouts: {{ connect: 1s, head: 250ms, body_idle: 400ms, write: 400ms }}\n{pool}",
+        addresses.join("\", \"")
+    ));
+    let tally = Tally::default();
+    run(evenkeel.address(), &ledger, &tally);
+    println!("{tally:?}");
+    assert!(evenkeel.is_running(), "{}", evenkeel.output());
+    let metrics = evenkeel.metrics();
+    assert_eq!(metrics.sum("evenkeel_listener_panics_total", &[]), 0.0, "{}", evenkeel.output());
+    let complaints = ledger.complaints();
+    assert!(complaints.is_empty(), "{} complaints, such as {}", complaints.len(), complaints[0]);
+    metrics
+}
+
+fn run(address: SocketAddr, ledger: &Ledger, tally: &Tally) {
+    let (first, is_replay) = first_seed();
+    let end = Instant::now() + time(SECONDS);
+    let conversations = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for number in 0..CLIENTS {
+            let conversations = &conversations;
+            scope.spawn(move || {
+                let mut seed = first.wrapping_add(number << 32);
+                while Instant::now() < end {
+                    let seed_and_run = match is_replay {
+                        true => (first, conversations.load(Ordering::Relaxed)),
+                        false => (seed, 0),
+                    };
+                    conversations.fetch_add(1, Ordering::Relaxed);
+                    let done = std::panic::catch_unwind(|| converse(address, seed_and_run, ledger, tally));
+                    assert!(done.is_ok(), "EVENKEEL_SEED={} repeats it", seed_and_run.0);
+                    seed = seed.wrapping_add(1);
+                }
+            });
+        }
+    });
+    println!("{} conversations", conversations.into_inner());
+}
