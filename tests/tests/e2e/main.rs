@@ -11,6 +11,7 @@ mod dying_backends;
 mod examples;
 mod floors;
 mod forwarding;
+mod keep_alive_race;
 mod letter;
 mod limits;
 mod listeners;
