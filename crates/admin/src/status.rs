@@ -77,6 +77,10 @@ struct Backend {
     ejections_in_a_row: u32,
     ramp: f32,
     in_flight: usize,
+    /// How long it keeps idle connections, if that is known.
+    idle_limit_seconds: Option<f64>,
+    /// `announced` or `observed`.
+    idle_limit_source: Option<&'static str>,
     counters: Counters,
 }
 
@@ -169,6 +173,7 @@ impl PoolStatus {
 impl Backend {
     fn of(member: &Member, clocks: Clocks) -> Backend {
         let status = member.status;
+        let limit = member.backend.idle_limit.read();
         let in_phase = clocks.now.saturating_duration_since(status.since);
         Backend {
             label: member.backend.label.to_string(),
@@ -182,6 +187,8 @@ impl Backend {
             ejections_in_a_row: status.ejections,
             ramp: status.ramp,
             in_flight: member.backend.in_flight(),
+            idle_limit_seconds: limit.map(|(limit, _)| limit.as_secs_f64()),
+            idle_limit_source: limit.map(|(_, source)| source.as_str()),
             counters: Counters::of(member),
         }
     }

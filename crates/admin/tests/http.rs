@@ -331,7 +331,14 @@ fn snapshot(phase: Phase) -> Snapshot {
 fn pool(phase: Phase, is_probed: bool) -> Pool {
     let name = PoolName::new("web");
     let counters = Arc::new(PoolCounters::new(WORKERS));
-    Pool::new(name.clone(), PoolRule::default(), vec![member(name, phase)], is_probed, counters)
+    Pool::new(
+        name.clone(),
+        PoolRule::default(),
+        vec![member(name, phase)],
+        is_probed,
+        counters,
+        Default::default(),
+    )
 }
 
 fn member(pool: PoolName, phase: Phase) -> Member {

@@ -183,6 +183,48 @@ pools:
     }
 
     #[test]
+    fn every_key_about_retries_and_stalls_is_told() {
+        let retry = "retry: { attempts: 4, statuses: [503], replay_bytes: 1MiB, backoff: 50ms, \
+                     retry_after: false, budget: { share: 5%, window: 1m, at_least: 0 } }";
+        let new = OLD
+            .replace(r#""10.0.0.3:80"]"#, &format!(r#""10.0.0.3:80"], {retry}, stall: {{ floor: 500ms }}"#));
+        assert_eq!(
+            lines(OLD, &new),
+            [
+                "pool api: retry.attempts 3 -> 4",
+                "pool api: retry.statuses [502, 503, 504] -> [503]",
+                "pool api: retry.replay_bytes 64KiB -> 1MiB",
+                "pool api: retry.backoff 25ms -> 50ms",
+                "pool api: retry.retry_after true -> false",
+                "pool api: retry.budget 20% of 10s, at least 10/s -> 5% of 1m, at least 0/s",
+                "pool api: stall 1s or 10 x p99 -> 500ms or 10 x p99",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_turned_off_is_told_as_off() {
+        let off = "retry: { replay_bytes: 0, backoff: 0s, budget: off }, stall: off";
+        let new = OLD.replace(r#""10.0.0.3:80"]"#, &format!(r#""10.0.0.3:80"], {off}"#));
+        assert_eq!(
+            lines(&new, OLD),
+            [
+                "pool api: retry.replay_bytes off -> 64KiB",
+                "pool api: retry.backoff off -> 25ms",
+                "pool api: retry.budget off -> 20% of 10s, at least 10/s",
+                "pool api: stall off -> 1s or 10 x p99",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_route_tells_which_part_of_the_budget_it_overrides() {
+        let new = OLD.replace("pool: api }", "pool: api, retry: { budget: { share: 5% } } }");
+        let expected = "route */v1/: retry.budget 20% of 10s, at least 10/s -> 5% of 10s, at least 10/s";
+        assert_eq!(lines(OLD, &new), [expected]);
+    }
+
+    #[test]
     fn workers_and_the_operators_door_need_a_restart() {
         let new = format!("workers: 2\nadmin: {{ address: off }}\n{OLD}");
         let expected =

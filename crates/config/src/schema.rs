@@ -14,35 +14,33 @@ pub fn schema() -> serde_json::Value {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use serde_json::Value;
 
     use super::*;
-    use crate::document::NOT_YET;
+    use crate::document::is_not_yet;
 
-    /// Keys that are marked as not working yet, and the others.
-    fn split(value: &Value, later: &mut BTreeSet<String>, working: &mut BTreeSet<String>) {
-        for (key, schema) in value.get("properties").and_then(Value::as_object).into_iter().flatten() {
-            let is_later =
-                schema["description"].as_str().unwrap_or_default().starts_with("Does not work yet");
-            assert_eq!(is_later, schema.to_string().contains("$comment"), "{key}: {schema}");
-            let _ = if is_later { later.insert(key.clone()) } else { working.insert(key.clone()) };
+    /// Compares every map of the schema with the list; returns how many planned keys there are.
+    fn check(schema: &Value) -> usize {
+        let mut count = 0;
+        if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
+            let keys: Vec<&str> = properties.keys().map(String::as_str).collect();
+            for (key, value) in properties {
+                let description = value["description"].as_str().unwrap_or_default();
+                let is_later = description.starts_with("Does not work yet");
+                assert_eq!(is_later, value.to_string().contains("$comment"), "{key}: {value}");
+                assert_eq!(is_later, is_not_yet(key, &keys), "{key} of {keys:?}");
+                count += usize::from(is_later);
+            }
         }
-        match value {
-            Value::Object(map) => map.values().for_each(|value| split(value, later, working)),
-            Value::Array(items) => items.iter().for_each(|value| split(value, later, working)),
-            _ => {}
+        match schema {
+            Value::Object(map) => map.values().map(check).sum::<usize>() + count,
+            Value::Array(items) => items.iter().map(check).sum(),
+            _ => 0,
         }
     }
 
     #[test]
-    fn the_list_of_planned_keys_is_complete() {
-        let (mut later, mut working) = (BTreeSet::new(), BTreeSet::new());
-        split(&schema(), &mut later, &mut working);
-        let listed: Vec<&str> = later.iter().map(String::as_str).collect();
-        let twofold: Vec<&String> = later.intersection(&working).collect();
-        // `tls` and the others are nowhere a key that works, so the name alone tells.
-        assert_eq!((listed.as_slice(), twofold), (NOT_YET, Vec::new()));
+    fn the_list_of_planned_keys_is_complete_for_every_map() {
+        assert!(check(&schema()) >= 10);
     }
 }

@@ -61,8 +61,10 @@ impl Parts {
             }
         });
         let counters = roster.counters.pool(&pool.name);
+        let retries = roster.counters.retries(&pool.name);
         let is_probed = pool.health.probe.is_some();
-        Arc::new(Pool::new(pool.name.clone(), pool.rule.clone(), members.collect(), is_probed, counters))
+        let (name, rule) = (pool.name.clone(), pool.rule.clone());
+        Arc::new(Pool::new(name, rule, members.collect(), is_probed, counters, retries))
     }
 }
 

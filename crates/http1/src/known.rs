@@ -47,6 +47,8 @@ pub enum Known {
     ForwardingOther,
     /// `X-Request-Id`
     XRequestId,
+    /// `X-Evenkeel-Attempt`
+    Attempt,
     /// `Retry-After`
     RetryAfter,
     /// `Max-Forwards`
@@ -85,6 +87,7 @@ impl Known {
             (16, b'p') if is(b"proxy-connection") => Self::ProxyConnection,
             (17, b'x') if is(b"x-forwarded-proto") => Self::XForwardedProto,
             (17, b't') if is(b"transfer-encoding") => Self::TransferEncoding,
+            (18, b'x') if is(b"x-evenkeel-attempt") => Self::Attempt,
             (18, b'p') if is(b"proxy-authenticate") => Self::ProxyAuthenticate,
             (_, b'x') if is_forwarding_name(name) => Self::ForwardingOther,
             _ => Self::Other,
@@ -132,6 +135,7 @@ impl Known {
             | Self::Forwarded
             | Self::ForwardingOther
             | Self::XRequestId
+            | Self::Attempt
             | Self::RetryAfter
             | Self::MaxForwards
             | Self::Underscore => false,
@@ -154,6 +158,7 @@ impl Known {
                     | Self::XForwardedHost
                     | Self::XForwardedProto
                     | Self::XRequestId
+                    | Self::Attempt
             )
     }
 }
@@ -215,6 +220,7 @@ mod tests {
             ("x-forwarded-host", Known::XForwardedHost),
             ("forwarded", Known::Forwarded),
             ("x-request-id", Known::XRequestId),
+            ("x-evenkeel-attempt", Known::Attempt),
             ("retry-after", Known::RetryAfter),
             ("max-forwards", Known::MaxForwards),
         ] {

@@ -18,6 +18,16 @@ pub struct HeadWriter<'a> {
 }
 
 impl<'a> HeadWriter<'a> {
+    /// Goes on with a head of which only fields are missing.
+    pub fn more(out: &'a mut Vec<u8>) -> Self {
+        HeadWriter { out }
+    }
+
+    /// Bytes written so far.
+    pub fn written(&self) -> usize {
+        self.out.len()
+    }
+
     /// Begins a request, as HTTP/1.1.
     #[inline]
     pub fn request(out: &'a mut Vec<u8>, method: &[u8], target: &[u8]) -> Self {

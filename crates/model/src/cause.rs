@@ -46,6 +46,8 @@ pub enum Cause {
     AttemptTimeout,
     /// The backend answered 101 unasked, or to another protocol.
     UpgradeFailed,
+    /// No response head within the learned bound, and another backend gave one meanwhile.
+    Stalled,
     /// The response body ended before its framing said so.
     BodyTruncated,
     /// No byte of the response body in `timeouts.body_idle`.
@@ -103,7 +105,7 @@ pub enum Weight {
 
 impl Cause {
     /// Every cause, in table order; the index of one is `cause as usize`.
-    pub const ALL: [Cause; 28] = [
+    pub const ALL: [Cause; 29] = [
         Cause::DnsFailed,
         Cause::DnsTimeout,
         Cause::NoRoute,
@@ -124,6 +126,7 @@ impl Cause {
         Cause::Deadline,
         Cause::AttemptTimeout,
         Cause::UpgradeFailed,
+        Cause::Stalled,
         Cause::BodyTruncated,
         Cause::BodyIdleTimeout,
         Cause::BadChunk,
@@ -160,6 +163,7 @@ impl Cause {
             Deadline => ("deadline", 504, "http_response_timeout", Backend, Soft),
             AttemptTimeout => ("per_try_timeout", 504, "http_response_timeout", Backend, Soft),
             UpgradeFailed => ("upgrade_failed", 502, "http_upgrade_failed", Backend, Soft),
+            Stalled => ("stalled", 504, "http_response_timeout", Backend, Soft),
             BodyTruncated => ("body_truncated", 502, "http_response_incomplete", Backend, Soft),
             BodyIdleTimeout => ("body_idle_timeout", 504, "connection_read_timeout", Backend, Soft),
             BadChunk => ("bad_chunk", 502, "http_response_transfer_coding", Backend, Soft),

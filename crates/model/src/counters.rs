@@ -2,7 +2,7 @@
 //!
 //! The owners of these (roster, snapshot) keep them over reloads, by name.
 
-use crate::{Cause, Count, Histogram, Limit, PerCore};
+use crate::{Cause, Count, Histogram, Limit, Pace, PerCore};
 
 /// Index of a status class: 1xx is 0, 5xx is 4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +71,8 @@ pub struct CoreRoute {
     pub responses: [Count; 5],
     /// From the request's first byte to the response's last.
     pub latency: Histogram,
+    /// From a pick to the response head, lately: by it a stall is told.
+    pub pace: Pace,
 }
 
 /// One pool on one core.
@@ -78,8 +80,16 @@ pub struct CoreRoute {
 pub struct CorePool {
     /// Responses by status class, evenkeel's own included.
     pub responses: [Count; 5],
+    /// Requests that were routed here.
+    pub requests: Count,
     /// Attempts beyond a request's first.
     pub retries: Count,
+    /// Retries that the budget denied.
+    pub denied: Count,
+    /// Attempts made beside one that stalled.
+    pub hedges: Count,
+    /// Those of them that answered first.
+    pub hedges_won: Count,
     /// Requests that evenkeel itself answered, by cause.
     pub failed: [Count; Cause::ALL.len()],
     /// From the pick to the response head, of each answered attempt.

@@ -34,6 +34,18 @@ pub enum Class {
     Forwarded,
 }
 
+impl Class {
+    /// The word for it in logs.
+    pub const fn token(self) -> &'static str {
+        match self {
+            Class::NotSent => "not_sent",
+            Class::Maybe => "maybe",
+            Class::Answered => "answered",
+            Class::Forwarded => "forwarded",
+        }
+    }
+}
+
 impl Reached {
     /// The retry class that this station proves.
     pub fn class(self) -> Class {

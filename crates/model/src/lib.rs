@@ -10,6 +10,7 @@ mod histogram;
 mod identity;
 mod ledger;
 mod limit;
+mod pace;
 mod status;
 
 pub use address::{Address, AddressError, Endpoint};
@@ -23,4 +24,5 @@ pub use histogram::{BOUNDS_SECONDS, Histogram, Totals};
 pub use identity::{BackendId, PoolName};
 pub use ledger::{Class, Outcome, Reached, Transport};
 pub use limit::Limit;
+pub use pace::Pace;
 pub use status::{Evidence, Phase, Report, Role, Status, Strike};

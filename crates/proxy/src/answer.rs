@@ -232,9 +232,11 @@ fn explanation(failed: &Failure) -> &'static str {
         Cause::EofInHead | Cause::BodyTruncated => "the server's answer was cut short",
         Cause::BadHead | Cause::HeadTooLarge | Cause::BadChunk => "the server's answer was not valid HTTP",
         Cause::UpgradeFailed => "the server switched protocols against the rules",
-        Cause::HeadTimeout | Cause::Deadline | Cause::AttemptTimeout | Cause::BodyIdleTimeout => {
-            "the server did not answer in time"
-        }
+        Cause::HeadTimeout
+        | Cause::Deadline
+        | Cause::AttemptTimeout
+        | Cause::Stalled
+        | Cause::BodyIdleTimeout => "the server did not answer in time",
         Cause::SlowClient => "the request did not arrive in time",
         Cause::UpstreamStatus => "the server reported an error",
         Cause::Internal => "the proxy failed; this is a bug, and it was logged",

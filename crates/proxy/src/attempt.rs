@@ -4,10 +4,11 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use evenkeel_model::{Cause, CoreBackend, Outcome, Role};
+use evenkeel_model::{Cause, Class, CoreBackend, Outcome, Role};
 use evenkeel_routing::{Backend, InFlight, Pick, TrialToken};
+use evenkeel_upstream::ConnectError;
 
 use crate::core::Core;
 
@@ -24,6 +25,10 @@ pub(crate) struct Attempt {
     /// Its place in the pool at the pick.
     pub(crate) member: u16,
     pub(crate) is_reused: bool,
+    /// How long its connection had been idle.
+    pub(crate) idle: Duration,
+    /// How far it got, once it has failed or was cancelled.
+    pub(crate) class: Option<Class>,
 }
 
 /// Why an attempt came to nothing.
@@ -40,6 +45,13 @@ pub(crate) struct Failure {
 impl From<Cause> for Failure {
     fn from(cause: Cause) -> Self {
         Failure { cause, detail: None, status: None, is_port_shortage: false }
+    }
+}
+
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Self {
+        let ConnectError { cause, is_port_shortage, shortage } = error;
+        Failure { cause, detail: shortage, status: None, is_port_shortage }
     }
 }
 
@@ -67,7 +79,14 @@ impl Attempt {
             outcome: Outcome::Abandoned,
             picked: now,
             is_reused: false,
+            idle: Duration::ZERO,
+            class: None,
         }
+    }
+
+    /// Whether it was simply its backend's turn.
+    pub(crate) fn is_in_turn(&self) -> bool {
+        self.role == Role::Turn
     }
 
     pub(crate) fn backend(&self) -> &Arc<Backend> {
@@ -92,7 +111,8 @@ impl Attempt {
     }
 
     /// The client left, or it was the client's fault: neither success nor failure.
-    pub(crate) fn fail(&mut self, cause: Cause) {
+    pub(crate) fn fail(&mut self, cause: Cause, class: Class) {
+        self.class = Some(class);
         self.counters().failures[cause as usize].add(1);
         match cause {
             Cause::ClientAbort | Cause::ClientError | Cause::SlowClient => {}

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use evenkeel_model::Cause;
 use evenkeel_routing::{Connections, Member};
-use evenkeel_upstream::{Idle, connect};
+use evenkeel_upstream::{Idle, Keeping, Taken, connect};
 
 use crate::attempt::{Attempt, Failure};
 use crate::core::Core;
@@ -30,18 +30,16 @@ pub(crate) fn reuse(
     rule: Connections,
     wanted: Wanted,
     now: Instant,
-) -> Option<Exchange> {
+) -> Option<Taken> {
     if wanted.is_fresh || attempt.needs_fresh_connection() {
         return None;
     }
     let counters = attempt.counters();
-    while let Some(taken) = idle.take(rule.idle, now, &counters.idle) {
-        if !wanted.is_delicate || taken.connection.socket.is_quiet() {
-            counters.reused.add(1);
-            return Some(Exchange::new(taken.connection, true));
-        }
-    }
-    None
+    let limit = &attempt.backend().idle_limit;
+    let keeping = Keeping { longest: rule.idle, limit, gauge: &counters.idle };
+    let taken = idle.take(keeping, wanted.is_delicate, now)?;
+    counters.reused.add(1);
+    Some(taken)
 }
 
 /// Makes a connection, unless the client leaves first.
@@ -58,10 +56,7 @@ pub(crate) async fn fresh(
     let mut is_timed = false;
     let connected = poll_fn(|cx| {
         if let Poll::Ready(connected) = connecting.as_mut().poll(cx) {
-            return Poll::Ready(connected.map_err(|error| Failure {
-                is_port_shortage: error.is_port_shortage,
-                ..error.cause.into()
-            }));
+            return Poll::Ready(connected.map_err(Failure::from));
         }
         if down.poll_gone(cx, core) {
             return Poll::Ready(Err(Cause::ClientAbort.into()));

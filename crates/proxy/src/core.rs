@@ -12,7 +12,7 @@ use arc_swap::Cache;
 use evenkeel_model::{BackendId, PoolName};
 use evenkeel_routing::{Backend, Cursor, Snapshot, View};
 use evenkeel_telemetry::Recorder;
-use evenkeel_upstream::{Idle, Sweep};
+use evenkeel_upstream::{Idle, Keeping, Sweep};
 
 use crate::date::Date;
 use crate::headers::Via;
@@ -32,8 +32,8 @@ pub(crate) struct Core {
     newest: RefCell<Cache<View, Arc<Snapshot>>>,
     view: RefCell<Rc<CoreView>>,
     cursors: RefCell<HashMap<PoolName, Rc<RefCell<Cursor>>>>,
-    idle: RefCell<HashMap<BackendId, Stack>>,
-    swept: Cell<Instant>,
+    contacts: RefCell<HashMap<BackendId, Known>>,
+    noted: Cell<Instant>,
 }
 
 /// A snapshot with what this core keeps for each of its pools, looked up once.
@@ -47,14 +47,33 @@ pub(crate) struct CoreView {
 pub(crate) struct PoolView {
     pub(crate) cursor: Rc<RefCell<Cursor>>,
     /// By member.
-    pub(crate) idle: Vec<Rc<Idle>>,
+    pub(crate) contacts: Vec<Rc<Contact>>,
 }
 
-/// A backend's idle connections, with the backend that they lead to.
-type Stack = (Arc<Backend>, Rc<Idle>);
+/// What this core keeps for one backend.
+#[derive(Debug, Default)]
+pub(crate) struct Contact {
+    pub(crate) idle: Idle,
+    /// Until when it has asked to be left alone.
+    resting: Cell<Option<Instant>>,
+}
 
-/// How often idle connections are looked at.
-const IDLE_SWEEP: Duration = Duration::from_millis(500);
+/// What is kept for a backend, with the backend that it is kept for.
+type Known = (Arc<Backend>, Rc<Contact>);
+
+/// How often pools are told of their traffic.
+const NOTE_EVERY: Duration = Duration::from_secs(1);
+
+impl Contact {
+    /// Leaves the backend alone until `until`, as far as retries go.
+    pub(crate) fn rest(&self, until: Instant) {
+        self.resting.set(Some(until));
+    }
+
+    pub(crate) fn is_resting(&self, now: Instant) -> bool {
+        self.resting.get().is_some_and(|until| now < until)
+    }
+}
 
 impl Core {
     pub(crate) fn new(index: usize, newest: View, log: Recorder, now: Instant) -> Rc<Self> {
@@ -70,8 +89,8 @@ impl Core {
             newest: RefCell::new(Cache::new(newest)),
             view: RefCell::new(Rc::new(empty)),
             cursors: RefCell::default(),
-            idle: RefCell::default(),
-            swept: Cell::new(now),
+            contacts: RefCell::default(),
+            noted: Cell::new(now),
         });
         core.refresh();
         core
@@ -91,7 +110,7 @@ impl Core {
         let snapshot = self.newest.borrow_mut().load().clone();
         let pools = snapshot.pools.iter().map(|pool| PoolView {
             cursor: self.cursor(&pool.name),
-            idle: pool.members.iter().map(|member| self.idle(&member.backend)).collect(),
+            contacts: pool.members.iter().map(|member| self.contact(&member.backend)).collect(),
         });
         let pools = pools.collect();
         self.retire(&snapshot);
@@ -105,28 +124,28 @@ impl Core {
         cursors.entry(pool.clone()).or_insert_with(new).clone()
     }
 
-    fn idle(&self, backend: &Arc<Backend>) -> Rc<Idle> {
-        let mut idle = self.idle.borrow_mut();
-        let entry = idle.entry(backend.id.clone());
-        let (_, stack) = entry
-            .and_modify(|(known, stack)| {
+    fn contact(&self, backend: &Arc<Backend>) -> Rc<Contact> {
+        let mut contacts = self.contacts.borrow_mut();
+        let entry = contacts.entry(backend.id.clone());
+        let (_, contact) = entry
+            .and_modify(|(known, contact)| {
                 // Removed and configured again between two looks: the same name, another backend.
                 if !Arc::ptr_eq(known, backend) {
-                    stack.clear(&known.counters[self.index].idle);
-                    (*known, *stack) = (backend.clone(), Rc::default());
+                    contact.idle.clear(&known.counters[self.index].idle);
+                    (*known, *contact) = (backend.clone(), Rc::default());
                 }
             })
             .or_insert_with(|| (backend.clone(), Rc::default()));
-        stack.clone()
+        contact.clone()
     }
 
     /// Closes idle connections to backends that are no longer configured, and forgets pools that are gone.
     fn retire(&self, snapshot: &Snapshot) {
         let members = || snapshot.pools.iter().flat_map(|pool| &pool.members);
-        self.idle.borrow_mut().retain(|_, (backend, stack)| {
+        self.contacts.borrow_mut().retain(|_, (backend, contact)| {
             let stays = members().any(|member| Arc::ptr_eq(&member.backend, backend));
             if !stays {
-                stack.clear(&backend.counters[self.index].idle);
+                contact.idle.clear(&backend.counters[self.index].idle);
             }
             stays
         });
@@ -138,26 +157,29 @@ impl Core {
     pub(crate) fn tick(&self, now: Instant) {
         self.sweep.pass(now);
         self.log.flush();
-        if now.saturating_duration_since(self.swept.get()) >= IDLE_SWEEP {
-            self.swept.set(now);
-            self.sweep_idle(now);
+        self.sweep_idle(now);
+        // One core is enough.
+        if self.index == 0 && now.saturating_duration_since(self.noted.get()) >= NOTE_EVERY {
+            self.noted.set(now);
+            self.view().snapshot.pools.iter().for_each(|pool| pool.note_requests(now));
         }
     }
 
     /// Closes every idle connection to a backend.
     #[cold]
     pub(crate) fn release_idle(&self) {
-        for (backend, stack) in self.idle.borrow().values() {
-            stack.clear(&backend.counters[self.index].idle);
+        for (backend, contact) in self.contacts.borrow().values() {
+            contact.idle.clear(&backend.counters[self.index].idle);
         }
     }
 
     fn sweep_idle(&self, now: Instant) {
         let view = self.view();
         for (pool, kept) in view.snapshot.pools.iter().zip(&view.pools) {
-            for (member, idle) in pool.members.iter().zip(&kept.idle) {
-                let gauge = &member.backend.counters[self.index].idle;
-                idle.sweep(pool.rule.connections.idle, now, gauge);
+            for (member, contact) in pool.members.iter().zip(&kept.contacts) {
+                let Backend { idle_limit: limit, counters, .. } = &*member.backend;
+                let longest = pool.rule.connections.idle;
+                contact.idle.sweep(Keeping { longest, limit, gauge: &counters[self.index].idle }, now);
             }
         }
     }

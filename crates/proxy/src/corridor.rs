@@ -11,7 +11,7 @@ use crate::answer::{self, After};
 use crate::attempt::Failure;
 use crate::attempts::attempts;
 use crate::core::{Core, CoreView};
-use crate::deliver::deliver;
+use crate::deliver::{self, deliver};
 use crate::downstream::Downstream;
 use crate::headers::{self, ToBackend};
 use crate::request::Request;
@@ -22,6 +22,7 @@ pub(crate) async fn walk(core: &Rc<Core>, down: &mut Downstream, request: &mut R
     let view = core.view();
     let is_trusted = down.client.sender.is_trusted(&view.snapshot.forwarding);
     headers::note_request_id(core, request.scratch(), is_trusted);
+    request.attempts_before = headers::attempts_before(request.heads(), is_trusted);
     match admit(&view, down, request) {
         Ok(Admission::Forward) => {}
         Ok(Admission::Options) => {
@@ -34,22 +35,33 @@ pub(crate) async fn walk(core: &Rc<Core>, down: &mut Downstream, request: &mut R
         }
     }
     let unnamed = request.heads().request.authority.is_empty().then(|| down.socket.local_authority());
-    let way =
-        ToBackend { client: &down.client, is_trusted, via: view.via.as_ref(), unnamed: unnamed.as_deref() };
+    let way = ToBackend {
+        client: &down.client,
+        is_trusted,
+        via: view.via.as_ref(),
+        unnamed: unnamed.as_deref(),
+        number: request.attempts_before + 1,
+    };
     headers::to_backend(request.scratch(), way);
-    match attempts(core, &view, down, request).await {
-        Ok(ready) => {
-            // A long answer holds its backend and the clocks, but no snapshot.
+    // A long answer holds its backend and the clocks, but no snapshot.
+    let failure = match attempts(core, &view, down, request).await {
+        Ok(ready) if request.heads().response.status == 101 => {
             drop(view);
-            deliver(core, down, request, ready).await
+            return deliver::upgrade(core, down, request, ready).await;
         }
-        Err(failure) => {
-            count_failure(core, &view, request, failure);
-            drop(view);
-            let keep_alive = goes_on(down, request);
-            answer::failure(down, request, failure, keep_alive).await
-        }
-    }
+        Ok(mut ready) => match deliver::prepare(core, down, request, &mut ready) {
+            Ok(delivery) => {
+                drop(view);
+                return deliver(core, down, request, ready, delivery).await;
+            }
+            Err(failure) => failure,
+        },
+        Err(failure) => failure,
+    };
+    count_failure(core, &view, request, failure);
+    drop(view);
+    let keep_alive = goes_on(down, request);
+    answer::failure(down, request, failure, keep_alive).await
 }
 
 /// What becomes of a request that is let in.

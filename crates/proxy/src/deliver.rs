@@ -1,9 +1,10 @@
 //! A backend's answer on its way to the client, and what becomes of both connections after it.
 
 use evenkeel_http1::{BodyDecoder, BodyKind, Version};
-use evenkeel_model::{Cause, Outcome};
+use evenkeel_model::{Cause, Class, Outcome};
 
-use crate::answer::{self, After};
+use crate::answer::After;
+use crate::attempt::Failure;
 use crate::attempts::Ready;
 use crate::core::Core;
 use crate::downstream::Downstream;
@@ -16,17 +17,21 @@ use crate::request::Request;
 use crate::scratch::Scratch;
 use crate::tunnel::tunnel;
 
-/// Forwards the answer; from here on nothing is retried.
-pub(crate) async fn deliver(
+/// An answer whose head is written, and the first of its body decoded; nothing of it was forwarded yet.
+pub(crate) struct Delivery {
+    way: ToClient,
+    answer: Flow,
+    head_bytes: u64,
+}
+
+/// Writes the head for the client. Fails if the body is known to be wrong from the start.
+pub(crate) fn prepare(
     core: &Core,
-    down: &mut Downstream,
+    down: &Downstream,
     request: &mut Request,
-    mut ready: Ready,
-) -> After {
-    if request.heads().response.status == 101 {
-        return upgrade(core, down, request, ready).await;
-    }
-    let Ready { exchange, sending, deadlines, .. } = &mut ready;
+    ready: &mut Ready,
+) -> Result<Delivery, Failure> {
+    let Ready { exchange, sending, .. } = ready;
     let way = way_to_client(down, request, sending.is_done());
     let status = request.heads().response.status;
     let proxy_status = (status >= 500).then(|| proxy_status::of_relayed(request, status));
@@ -41,12 +46,23 @@ pub(crate) async fn deliver(
     let mut answer = Flow::new(to_client.len(), body, way.coding, u64::MAX);
     if let Err(error) = answer.begin(&mut exchange.input, &core.buffers) {
         let cause = relay::cause_of(&error);
-        if let Some(attempt) = &mut request.attempt {
-            attempt.fail(cause);
-        }
-        return answer::failure(down, request, cause.into(), false).await;
+        request.fail(cause, Class::Answered);
+        return Err(cause.into());
     }
-    request.answered(status);
+    Ok(Delivery { way, answer, head_bytes })
+}
+
+/// Forwards the answer; from here on nothing is retried.
+pub(crate) async fn deliver(
+    core: &Core,
+    down: &mut Downstream,
+    request: &mut Request,
+    mut ready: Ready,
+    delivery: Delivery,
+) -> After {
+    let Delivery { way, mut answer, head_bytes } = delivery;
+    let Ready { exchange, sending, deadlines, .. } = &mut ready;
+    request.answered(request.heads().response.status);
     let Scratch { to_client, to_backend: sent_head, .. } = request.scratch();
     answer.inline(to_client, &mut exchange.input, &core.buffers);
     down.has_answered = true;
@@ -66,15 +82,16 @@ pub(crate) async fn deliver(
     attempt.counters().bytes_out.add(sending.written());
     attempt.counters().bytes_in.add(head_bytes + answer.moved());
     if let Err(cause) = relayed {
-        attempt.fail(cause);
+        attempt.fail(cause, Class::Forwarded);
         request.cause = Some(cause);
         return After::Abort;
     }
     attempt.settle(Outcome::Success);
-    if is_reusable {
+    if is_reusable && may_idle(request) {
+        let Some(attempt) = &request.attempt else { return After::Abort };
         ready.exchange.connection.requests += 1;
         let (most, gauge) = (ready.connections.idle_per_backend, &attempt.counters().idle);
-        ready.idle.park(ready.exchange.connection, most, now, gauge);
+        ready.contact.idle.park(ready.exchange.connection, most, now, gauge);
     }
     if way.only_close_ends_it {
         down.socket.end_on_close();
@@ -85,6 +102,16 @@ pub(crate) async fn deliver(
         false if !is_sent || request.heads().request.keep_alive || !down.input.is_empty() => After::Linger,
         false => After::Close,
     }
+}
+
+/// Whether the backend keeps idle connections at all; if it says for how long, that is noted.
+#[inline]
+fn may_idle(request: &Request) -> bool {
+    let Some(seconds) = request.heads().response.keep_alive_timeout else { return true };
+    if let Some(attempt) = request.attempt.as_ref().filter(|_| seconds > 0) {
+        attempt.backend().idle_limit.announce(seconds);
+    }
+    seconds > 0
 }
 
 /// Whether the backend's connection is clean after this answer. One that announces a body which never follows by
@@ -120,7 +147,12 @@ fn way_to_client(down: &Downstream, request: &Request, is_sent: bool) -> ToClien
 }
 
 /// Opens the tunnel that the backend granted.
-async fn upgrade(core: &Core, down: &mut Downstream, request: &mut Request, ready: Ready) -> After {
+pub(crate) async fn upgrade(
+    core: &Core,
+    down: &mut Downstream,
+    request: &mut Request,
+    ready: Ready,
+) -> After {
     let mut exchange = ready.exchange;
     let Scratch { response, to_client, .. } = request.scratch();
     headers::interim(response, exchange.input.filled(), to_client);
@@ -135,7 +167,7 @@ async fn upgrade(core: &Core, down: &mut Downstream, request: &mut Request, read
         request.cause = Some(Cause::ClientAbort);
         return After::Abort;
     }
-    drop((ready.sending, ready.idle));
+    drop((ready.sending, ready.contact));
     let moved = tunnel(core, down, &mut exchange).await;
     request.read_clock();
     request.bytes_in = moved.from_client;

@@ -211,6 +211,19 @@ impl Downstream {
         false
     }
 
+    /// Waits until `due`; true if the client leaves first.
+    pub(crate) async fn pause(&mut self, core: &Core, due: Instant, now: Instant) -> bool {
+        self.alarm.set(due, now);
+        let is_gone = poll_fn(|cx| match (self.poll_gone(cx, core), self.alarm.poll_passed(cx)) {
+            (true, _) => Poll::Ready(true),
+            (false, true) => Poll::Ready(false),
+            (false, false) => Poll::Pending,
+        });
+        let is_gone = is_gone.await;
+        self.alarm.clear();
+        is_gone
+    }
+
     /// Writes all of `bytes`, or fails at the latest after the listener's `body_idle` without progress.
     pub(crate) async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         let longest = self.client.listener.rule.timeouts.body_idle;

@@ -7,7 +7,7 @@ use std::io;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use evenkeel_http1::{HeadLimits, Method, ResponseHead};
+use evenkeel_http1::{BodyDecoder, BodyKind, HeadLimits, Method, ResponseHead};
 use evenkeel_model::{Cause, Limit, Reached};
 use evenkeel_routing::Timeouts;
 use evenkeel_upstream::Connection;
@@ -40,6 +40,8 @@ pub(crate) struct Deadlines {
     pub(crate) attempt: Option<Instant>,
     /// Of the request, over all attempts.
     pub(crate) total: Option<Instant>,
+    /// Of the response head, if another attempt may then run beside this one.
+    pub(crate) stall: Option<Instant>,
 }
 
 /// Where the answer's head is read to, and by what.
@@ -84,14 +86,11 @@ pub(crate) enum Heard {
     Head,
     /// The backend did not say whether it wants the body.
     NoContinue,
+    /// No head came within the bound; the wait may go on.
+    Stalled,
 }
 
 impl Deadlines {
-    /// The deadlines of an attempt picked at `picked`.
-    pub(crate) fn of_attempt(self, picked: Instant) -> Self {
-        Deadlines { attempt: self.timeouts.attempt.map(|longest| picked + longest), ..self }
-    }
-
     /// The first of the stage's own deadline, the attempt's and the request's.
     pub(crate) fn first(&self, stage: Instant, cause: Cause) -> (Instant, Cause) {
         let mut first = (stage, cause);
@@ -123,6 +122,41 @@ impl Exchange {
     /// Whether the backend still takes the request.
     pub(crate) fn is_sending(&self, request: &Flow) -> bool {
         !self.has_stopped && !request.is_done()
+    }
+
+    /// Has the next look at the answer begin with its first byte.
+    pub(crate) fn read_again(&mut self) {
+        self.parsed = 0;
+    }
+
+    /// Whether the body of an answer whose head stands in the input is known to be cut short or malformed, before any of
+    /// it was forwarded: the backend has closed already.
+    #[inline]
+    pub(crate) fn check_body(&mut self, response: &ResponseHead) -> Result<(), Failure> {
+        let is_open_ended = match response.body {
+            BodyKind::None | BodyKind::UntilClose => return Ok(()),
+            BodyKind::Length(length) => ((self.input.len() - response.length) as u64) < length,
+            BodyKind::Chunked => true,
+        };
+        // The reactor knows of a close that came with these bytes, so this asks the kernel only then.
+        match is_open_ended && self.input.has_ended(&mut self.connection.socket) {
+            true => self.judge_body(response),
+            false => Ok(()),
+        }
+    }
+
+    #[cold]
+    fn judge_body(&self, response: &ResponseHead) -> Result<(), Failure> {
+        let mut body = self.input.filled()[response.length..].to_vec();
+        let (mut decoder, mut rest) = (BodyDecoder::new(response.body), &mut body[..]);
+        while !decoder.is_done() {
+            match decoder.decode(rest) {
+                Err(bad) => return Err(Failure::because(Cause::BadChunk, bad.token())),
+                Ok(decoded) if decoded.consumed == 0 => return Err(Cause::BodyTruncated.into()),
+                Ok(decoded) => rest = &mut rest[decoded.consumed..],
+            }
+        }
+        Ok(())
     }
 
     /// Forgets `count` bytes of the answer.
@@ -239,7 +273,7 @@ impl Exchange {
         })
     }
 
-    fn poll_head(
+    pub(crate) fn poll_head(
         &mut self,
         cx: &mut Context<'_>,
         core: &Core,
@@ -308,6 +342,10 @@ impl Stage {
                 }
             }
         };
+        let (at, cause) = match deadlines.stall.filter(|stall| self == Stage::Answer && *stall < at) {
+            Some(stall) => (stall, Cause::Stalled),
+            None => (at, cause),
+        };
         let (first, first_cause) = deadlines.first(at, cause);
         // Whichever deadline comes first, a client that was waited for is what took the time.
         let cause = if self == Stage::Receiving { cause } else { first_cause };
@@ -320,6 +358,7 @@ impl Stage {
         }
         match (self, due.cause) {
             (Stage::Asking, Cause::SlowClient) => Ok(Heard::NoContinue),
+            (Stage::Answer, Cause::Stalled) => Ok(Heard::Stalled),
             (_, Cause::SlowClient) => Err(Failure::of_client(408, "body_timeout")),
             (_, cause) => Err(cause.into()),
         }

@@ -169,8 +169,14 @@ mod tests {
         let status = Status { phase, since: Instant::now(), evidence, ejections: 0, ramp: 1.0 };
         let member =
             Member { backend: Backend::new(id, "one".into(), 1, wake), endpoints, weight: 1, status };
-        let pool =
-            Pool::new(name.clone(), PoolRule::default(), vec![member], false, Arc::new(PerCore::new(1)));
+        let pool = Pool::new(
+            name.clone(),
+            PoolRule::default(),
+            vec![member],
+            false,
+            Arc::new(PerCore::new(1)),
+            Arc::default(),
+        );
         let rule_of_route = Rule {
             host: HostMatch::Any,
             path: PathMatch::Any,

@@ -1,6 +1,7 @@
 //! One message on its way from one socket to another: its head, then its body as fast as both sides go.
 //!
-//! A flow holds at most one buffer of payload; while the sink does not take it, nothing more is read.
+//! A flow holds at most one buffer of payload; while the sink does not take it, nothing more is read. One that may have
+//! to be sent again keeps what it sent, up to a limit.
 
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
@@ -9,6 +10,7 @@ use evenkeel_http1::{BadBody, BodyDecoder, CHUNK_END, ChunkHeader, LAST_CHUNK, L
 use evenkeel_upstream::Socket;
 
 use crate::input::{Buffers, Input, LARGE};
+use crate::replay::Replay;
 
 /// Most bytes of payload that are copied behind their head: one plain write is cheaper than a gathered one.
 const INLINE: usize = 4096;
@@ -30,7 +32,9 @@ pub(crate) struct Flow {
     /// Bytes of the head still to be written stand before the piece.
     head: usize,
     piece: Option<Piece>,
-    /// Payload bytes, as decoded, whose piece is written.
+    /// What was sent of the body, for the next time; `None`: it is sent once.
+    replay: Option<Box<Replay>>,
+    /// Payload bytes whose piece is written, those that are sent again included.
     moved: u64,
     /// Payload bytes decoded so far.
     decoded: u64,
@@ -45,8 +49,10 @@ pub(crate) struct Flow {
 
 /// What is being written: head, chunk header, payload, tail.
 #[derive(Debug)]
-struct Piece {
+pub(crate) struct Piece {
     header: Option<ChunkHeader>,
+    /// Whether the payload stands in the replay, rather than in the input.
+    is_replayed: bool,
     payload: usize,
     consumed: usize,
     tail: Tail,
@@ -102,6 +108,7 @@ impl Flow {
             coding,
             head,
             piece: None,
+            replay: None,
             moved: 0,
             decoded: 0,
             most,
@@ -109,6 +116,31 @@ impl Flow {
             ended: false,
             held: false,
         }
+    }
+
+    /// Keeps what is sent of the body, up to `most` bytes, so that it can be sent again.
+    pub(crate) fn keep(&mut self, most: usize) {
+        self.replay = Some(Box::new(Replay::new(most)));
+    }
+
+    /// Whether everything that was sent of it is still there.
+    pub(crate) fn can_rewind(&self) -> bool {
+        match &self.replay {
+            Some(replay) => replay.is_whole(),
+            None => self.moved == 0,
+        }
+    }
+
+    /// Starts again from the first byte, behind a head of `head` bytes. Only where [`can_rewind`](Flow::can_rewind).
+    pub(crate) fn rewind(&mut self, head: usize) {
+        (self.head, self.written, self.moved) = (head, 0, 0);
+        let interrupted = self.piece.take().filter(|piece| piece.payload > 0);
+        let next = interrupted.map(|piece| Piece { written: 0, ..piece });
+        self.piece = match &mut self.replay {
+            Some(replay) => replay.rewind(next),
+            None => next,
+        };
+        self.ended = self.piece.is_some() && self.decoder.is_done();
     }
 
     /// Keeps the body back until [`release`](Flow::release).
@@ -158,6 +190,10 @@ impl Flow {
         if self.piece.is_some() || self.ended || self.held {
             return Ok(());
         }
+        if let Some(length) = self.replay.as_ref().and_then(|replay| replay.due()) {
+            self.piece = Some(self.piece_of(length, true));
+            return Ok(());
+        }
         self.prepare(input, buffers)
     }
 
@@ -165,8 +201,9 @@ impl Flow {
     #[inline]
     pub(crate) fn inline(&mut self, head: &mut Vec<u8>, input: &mut Input, buffers: &Buffers) {
         if let Some(piece) = self.piece.take_if(|piece| piece.payload <= INLINE) {
+            debug_assert!(self.replay.is_none(), "an answer is sent once");
             let before = head.len();
-            for part in piece.parts(input, self.decoder.trailers()) {
+            for part in piece.parts(input.filled(), self.decoder.trailers()) {
                 head.extend_from_slice(part);
             }
             self.head += head.len() - before;
@@ -212,7 +249,9 @@ impl Flow {
                 return Err(FlowError::TooLarge);
             }
             if decoded.produced > 0 {
-                self.piece = Some(self.payload(decoded.produced, decoded.consumed));
+                self.ended = self.decoder.is_done();
+                self.piece =
+                    Some(Piece { consumed: decoded.consumed, ..self.piece_of(decoded.produced, false) });
                 return Ok(());
             }
             if decoded.consumed == 0 {
@@ -226,21 +265,20 @@ impl Flow {
         Ok(())
     }
 
-    fn payload(&mut self, payload: usize, consumed: usize) -> Piece {
-        self.ended = self.decoder.is_done();
+    fn piece_of(&self, payload: usize, is_replayed: bool) -> Piece {
         let (header, tail) = match (self.coding, self.ended) {
             (Coding::Identity, _) => (None, Tail::None),
             (Coding::Chunked, false) => (Some(ChunkHeader::new(payload)), Tail::ChunkEnd),
             (Coding::Chunked, true) => (Some(ChunkHeader::new(payload)), Tail::End { chunk: true }),
         };
-        Piece { header, payload, consumed, tail, written: 0 }
+        Piece { header, is_replayed, payload, consumed: 0, tail, written: 0 }
     }
 
     fn finish(&mut self) {
         self.ended = true;
         if self.coding == Coding::Chunked {
             let tail = Tail::End { chunk: false };
-            self.piece = Some(Piece { header: None, payload: 0, consumed: 0, tail, written: 0 });
+            self.piece = Some(Piece { tail, ..Piece::EMPTY });
         }
     }
 
@@ -251,9 +289,12 @@ impl Flow {
     #[inline]
     fn poll_write(&mut self, cx: &mut Context<'_>, ends: &mut Ends<'_>) -> Poll<io::Result<()>> {
         let head = &ends.head[ends.head.len() - self.head..];
-        let none = Piece { header: None, payload: 0, consumed: 0, tail: Tail::None, written: 0 };
-        let piece = self.piece.as_ref().unwrap_or(&none);
-        let [chunk_header, payload, tail, trailers, end] = piece.parts(ends.input, self.decoder.trailers());
+        let piece = self.piece.as_ref().unwrap_or(&Piece::EMPTY);
+        let source = match &self.replay {
+            Some(replay) if piece.is_replayed => replay.bytes(),
+            _ => ends.input.filled(),
+        };
+        let [chunk_header, payload, tail, trailers, end] = piece.parts(source, self.decoder.trailers());
         let parts = [head, chunk_header, payload, tail, trailers, end];
         let length: usize = parts.iter().map(|part| part.len()).sum();
         if length == piece.written {
@@ -288,18 +329,33 @@ impl Flow {
 
     #[inline]
     fn complete(&mut self, ends: &mut Ends<'_>) {
-        if let Some(piece) = self.piece.take() {
-            self.moved += piece.payload as u64;
-            ends.input.consume(piece.consumed, ends.buffers);
+        let Some(piece) = self.piece.take() else { return };
+        self.moved += piece.payload as u64;
+        if let Some(replay) = &mut self.replay {
+            if piece.is_replayed {
+                self.piece = replay.resent();
+                self.ended = self.piece.is_some() && self.decoder.is_done();
+                return;
+            }
+            replay.keep(&ends.input.filled()[..piece.payload]);
         }
+        ends.input.consume(piece.consumed, ends.buffers);
     }
 }
 
 impl Piece {
-    fn parts<'a>(&'a self, input: &'a Input, trailers: &'a [u8]) -> [&'a [u8]; 5] {
+    /// Whether its payload stands in the replay.
+    pub(crate) fn is_replayed(&self) -> bool {
+        self.is_replayed
+    }
+
+    const EMPTY: Piece =
+        Piece { header: None, is_replayed: false, payload: 0, consumed: 0, tail: Tail::None, written: 0 };
+
+    fn parts<'a>(&'a self, source: &'a [u8], trailers: &'a [u8]) -> [&'a [u8]; 5] {
         let header = self.header.as_ref().map_or(&[][..], ChunkHeader::as_bytes);
         let [tail, trailers, end] = self.tail.parts(trailers);
-        [header, &input.filled()[..self.payload], tail, trailers, end]
+        [header, &source[..self.payload], tail, trailers, end]
     }
 }
 

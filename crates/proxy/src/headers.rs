@@ -14,6 +14,12 @@ use crate::scratch::Scratch;
 /// Longest `X-Request-Id` that is believed, in bytes.
 const LONGEST_REQUEST_ID: usize = 128;
 
+/// Tells backends which attempt of a request they see: 1 is the first.
+const ATTEMPT: &[u8] = b"X-Evenkeel-Attempt";
+
+/// More attempts than this of the proxies before us are not counted.
+const MOST_ATTEMPTS_BEFORE: u32 = 1000;
+
 /// What evenkeel adds to a head, in bytes, as a rule.
 const ROOM: usize = 512;
 
@@ -127,15 +133,17 @@ pub(crate) struct ToBackend<'a> {
     pub(crate) client: &'a Client,
     pub(crate) is_trusted: bool,
     pub(crate) via: Option<&'a Via>,
+    /// Which attempt it is.
+    pub(crate) number: u32,
     /// The authority of a request of HTTP/1.0 that names none: where it was sent to (RFC 9112, section 3.3).
     pub(crate) unnamed: Option<&'a str>,
 }
 
 /// Writes the request head for a backend into `scratch.to_backend`.
 pub(crate) fn to_backend(scratch: &mut Scratch, way: ToBackend<'_>) {
-    let ToBackend { client, is_trusted, via, unnamed } = way;
+    let ToBackend { client, is_trusted, via, unnamed, number } = way;
     let rule = &client.listener.rule;
-    let Scratch { request, head, to_backend: out, request_id, .. } = scratch;
+    let Scratch { request, head, to_backend: out, request_id, attempt_at, .. } = scratch;
     out.clear();
     out.reserve(head.len() + ROOM);
     let mut writer = request_line(request, head, out);
@@ -157,7 +165,7 @@ pub(crate) fn to_backend(scratch: &mut Scratch, way: ToBackend<'_>) {
             | Known::XForwardedHost
             | Known::Forwarded
             | Known::ForwardingOther => continue,
-            Known::XRequestId | Known::ContentLength => continue,
+            Known::XRequestId | Known::Attempt | Known::ContentLength => continue,
             Known::Underscore if rule.underscores != Underscores::Pass => continue,
             // Without a body to wait for, or from HTTP/1.0, it means nothing (RFC 9110, section 10.1.1).
             Known::Expect if !request.expect_continue || !has_body(request) => continue,
@@ -185,7 +193,25 @@ pub(crate) fn to_backend(scratch: &mut Scratch, way: ToBackend<'_>) {
         (None, None) => {}
     }
     framing_to_backend(&mut writer, request, head, &rule.upgrades);
+    *attempt_at = writer.written();
+    writer.number(ATTEMPT, number.into());
     writer.finish();
+}
+
+/// Says to the backend which attempt this is.
+#[cold]
+pub(crate) fn number_attempt(scratch: &mut Scratch, number: u32) {
+    scratch.to_backend.truncate(scratch.attempt_at);
+    let mut writer = HeadWriter::more(&mut scratch.to_backend);
+    writer.number(ATTEMPT, number.into());
+    writer.finish();
+}
+
+/// How many attempts a proxy before us has made already, as it says by the number of this one.
+pub(crate) fn attempts_before(scratch: &Scratch, is_trusted: bool) -> u32 {
+    let number = value_of(&scratch.request, &scratch.head, Known::Attempt).filter(|_| is_trusted);
+    let number = number.and_then(|value| str::from_utf8(value).ok()?.parse::<u32>().ok());
+    number.map_or(0, |number| number.saturating_sub(1).min(MOST_ATTEMPTS_BEFORE))
 }
 
 fn has_body(request: &RequestHead) -> bool {

@@ -105,6 +105,24 @@ impl Input {
         polled
     }
 
+    /// Whether the stream has ended behind what is there, as far as is known without waiting. What comes instead is
+    /// kept, as far as there is room.
+    #[inline]
+    pub(crate) fn has_ended(&mut self, socket: &mut Socket) -> bool {
+        if self.end == self.storage.len() {
+            return false;
+        }
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        match socket.poll_read(&mut cx, &mut self.storage[self.end..]) {
+            Poll::Pending => false,
+            Poll::Ready(Ok(count @ 1..)) => {
+                self.end += count;
+                self.has_ended(socket)
+            }
+            Poll::Ready(Ok(0) | Err(_)) => true,
+        }
+    }
+
     #[inline]
     fn make_room(&mut self, buffers: &Buffers, most: usize) {
         if self.storage.is_empty() {

@@ -20,12 +20,7 @@ pub(crate) fn of_answer(request: &Request) -> String {
     // Writing to a string does not fail, here and below.
     let _ = write!(member, "; error={}", error(cause, request.detail));
     next_hop(&mut member, request, &view.snapshot);
-    let _ = match (cause, request.detail) {
-        // The cause says no more than that the client was wrong.
-        (Cause::ClientError | Cause::SlowClient, Some(detail)) => write!(member, "; details=\"{detail}\""),
-        (cause, Some(detail)) => write!(member, "; details=\"{}: {detail}\"", cause.token()),
-        (cause, None) => write!(member, "; details=\"{}\"", cause.token()),
-    };
+    let _ = write!(member, "; details=\"{}\"", details(cause, request));
     member
 }
 
@@ -35,7 +30,28 @@ pub(crate) fn of_relayed(request: &Request, status: u16) -> String {
     let mut member = begin(&view.snapshot);
     next_hop(&mut member, request, &view.snapshot);
     let _ = write!(member, "; received-status={status}");
+    if let Some(denial) = request.shown_denial() {
+        let _ = write!(member, "; details=\"{denial}\"");
+    }
     member
+}
+
+/// The cause, more about it, and whether it might have been hidden.
+fn details(cause: Cause, request: &Request) -> String {
+    let mut details = match (cause, request.detail, &request.attempt) {
+        // The cause says no more than that the client was wrong.
+        (Cause::ClientError | Cause::SlowClient, Some(detail), _) => detail.to_owned(),
+        (Cause::StaleReuse, None, Some(attempt)) => {
+            format!("{}: reused idle={:.3}", cause.token(), attempt.idle.as_secs_f64())
+        }
+        (cause, Some(detail), _) => format!("{}: {detail}", cause.token()),
+        (cause, None, _) => cause.token().to_owned(),
+    };
+    if let Some(denial) = request.shown_denial() {
+        details.push_str("; ");
+        details.push_str(denial);
+    }
+    details
 }
 
 /// The name of this proxy: a token of structured fields, else a string (RFC 8941, section 3.3).

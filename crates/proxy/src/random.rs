@@ -27,6 +27,11 @@ impl Random {
         state.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
+    /// From 0.0 to 1.0 exclusive.
+    pub(crate) fn fraction(&self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
     /// 32 hexadecimal digits.
     #[inline]
     pub(crate) fn request_id(&self) -> [u8; 32] {

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use evenkeel_http1::{BodyKind, Method, Span, Version};
-use evenkeel_model::{Cause, StatusClass};
+use evenkeel_model::{Cause, Class, StatusClass};
 use evenkeel_routing::{Backend, Route};
 use evenkeel_telemetry::{Entry, Try};
 
 use crate::attempt::Attempt;
 use crate::core::Core;
 use crate::downstream::Client;
+use crate::flow::Flow;
 use crate::scratch::Scratch;
 
 /// A request and its story.
@@ -28,8 +29,12 @@ pub(crate) struct Request {
     pub(crate) route: Option<Arc<Route>>,
     /// The attempt that answered, or the last that failed.
     pub(crate) attempt: Option<Attempt>,
-    pub(crate) tries: Vec<FailedTry>,
+    pub(crate) tries: Vec<PastTry>,
     pub(crate) attempts: u8,
+    /// Attempts that proxies before us have made.
+    pub(crate) attempts_before: u32,
+    /// Whether the budget denied a retry.
+    pub(crate) is_denied: bool,
     /// Zero until something was answered.
     pub(crate) status: u16,
     pub(crate) cause: Option<Cause>,
@@ -39,10 +44,13 @@ pub(crate) struct Request {
     pub(crate) bytes_out: u64,
 }
 
-/// An attempt that failed before the last one.
-pub(crate) struct FailedTry {
+/// An attempt that another one followed, or ran beside.
+pub(crate) struct PastTry {
     pub(crate) backend: Arc<Backend>,
-    pub(crate) cause: Cause,
+    /// `None` if it was only cancelled.
+    pub(crate) cause: Option<Cause>,
+    pub(crate) class: Class,
+    pub(crate) is_reused: bool,
     pub(crate) took: Duration,
 }
 
@@ -60,6 +68,8 @@ impl Request {
             attempt: None,
             tries: Vec::new(),
             attempts: 0,
+            attempts_before: 0,
+            is_denied: false,
             status: 0,
             cause: None,
             detail: None,
@@ -91,14 +101,65 @@ impl Request {
         !matches!(self.heads().request.body, BodyKind::None | BodyKind::Length(0))
     }
 
-    /// Whether the request may be sent a second time (RFC 9110, section 9.2.2), as far as it can be.
-    pub(crate) fn is_repeatable(&self) -> bool {
-        self.method().is_idempotent() && !self.has_body()
+    /// Whether the request may be sent a second time (RFC 9110, section 9.2.2), and can be: what `sending` has taken of
+    /// the body is still there.
+    pub(crate) fn is_repeatable(&self, sending: &Flow) -> bool {
+        self.method().is_idempotent() && sending.can_rewind()
     }
 
-    /// Whether a backend's own 502, 503 or 504 may be hidden by another attempt.
+    /// Whether the request can be sent a second time however far it comes.
+    pub(crate) fn is_hideable(&self) -> bool {
+        let is_kept =
+            || matches!(self.heads().request.body, BodyKind::Length(_)) && self.replay_bytes().is_some();
+        self.method().is_idempotent() && (!self.has_body() || is_kept())
+    }
+
+    /// How much of the request body is worth keeping, to be sent again; `None` if it would be for nothing.
+    pub(crate) fn replay_bytes(&self) -> Option<usize> {
+        let retry = &self.route.as_ref()?.rule.retry;
+        let is_too_large = matches!(self.heads().request.body, BodyKind::Length(length) if length > retry.replay_bytes as u64);
+        let is_of_use = self.method().is_idempotent() && retry.attempts > 1 && !is_too_large;
+        (is_of_use && retry.replay_bytes > 0).then_some(retry.replay_bytes)
+    }
+
+    /// Whether a backend's own 502, 503 or 504 may be hidden by another attempt, or a stall by one beside it.
     pub(crate) fn is_safe(&self) -> bool {
-        self.method().is_safe() && self.is_repeatable()
+        self.method().is_safe() && !self.has_body()
+    }
+
+    /// Whether a proxy before us has repeated the request: then it is not repeated again.
+    pub(crate) fn was_repeated(&self) -> bool {
+        self.attempts_before > 0
+    }
+
+    /// Which attempt the newest one is, over all proxies.
+    pub(crate) fn number(&self) -> u32 {
+        self.attempts_before + u32::from(self.attempts)
+    }
+
+    /// When the attempt in progress was picked.
+    pub(crate) fn picked(&self) -> Instant {
+        self.attempt.as_ref().map_or(self.started, |attempt| attempt.picked)
+    }
+
+    /// Begins an attempt.
+    pub(crate) fn begin(&mut self, attempt: Attempt) {
+        self.attempt = Some(attempt);
+        self.attempts += 1;
+    }
+
+    /// The attempt in progress has failed.
+    pub(crate) fn fail(&mut self, cause: Cause, class: Class) {
+        if let Some(attempt) = &mut self.attempt {
+            attempt.fail(cause, class);
+        }
+    }
+
+    /// The attempt in progress is not needed any more, which says nothing about its backend.
+    pub(crate) fn cancel(&mut self, class: Class) {
+        if let Some(attempt) = &mut self.attempt {
+            attempt.class = Some(class);
+        }
     }
 
     /// Whether a backend's own status is one of the route's `retry.statuses`.
@@ -124,13 +185,21 @@ impl Request {
         }
     }
 
-    /// Gives up the attempt in progress, to make another one.
-    pub(crate) fn try_again(&mut self, cause: Cause) {
-        let now = self.now;
-        if let Some(attempt) = self.attempt.take() {
-            let took = now.saturating_duration_since(attempt.picked);
-            self.tries.push(FailedTry { backend: attempt.backend().clone(), cause, took });
-        }
+    /// Gives up the attempt in progress, to make or to go on with another one.
+    pub(crate) fn try_again(&mut self, cause: Option<Cause>) {
+        let Some(attempt) = self.attempt.take() else { return };
+        self.tries.push(PastTry {
+            backend: attempt.backend().clone(),
+            cause,
+            class: attempt.class.unwrap_or(Class::NotSent),
+            is_reused: attempt.is_reused,
+            took: self.now.saturating_duration_since(attempt.picked),
+        });
+    }
+
+    /// What is told of a retry that the budget denied, if the client saw the failure.
+    pub(crate) fn shown_denial(&self) -> Option<&'static str> {
+        (self.is_denied && self.cause.is_some()).then_some("retry_denied=budget")
     }
 
     fn close_account(&mut self) {
@@ -164,7 +233,9 @@ impl Request {
             .iter()
             .map(|failed| Try {
                 backend: &failed.backend.label,
-                cause: Some(failed.cause),
+                cause: failed.cause,
+                class: failed.class,
+                reused: failed.is_reused,
                 took: failed.took,
             })
             .collect();
@@ -193,7 +264,8 @@ impl Request {
             took,
             head_after: self.head_after,
             request_id,
-            detail: self.detail,
+            detail: self.detail.or(self.shown_denial()),
+            class: self.cause.and(self.attempt.as_ref().and_then(|attempt| attempt.class)),
         });
     }
 }

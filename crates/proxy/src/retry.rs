@@ -22,8 +22,11 @@ pub(crate) struct History {
 /// What follows a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// Another backend.
-    Elsewhere,
+    /// Another backend. `costs`: one may have worked on it already, so the budget has a say.
+    Elsewhere {
+        /// Whether it draws on the budget.
+        costs: bool,
+    },
     /// The client is told.
     GiveUp,
 }
@@ -37,7 +40,7 @@ pub(crate) fn refreshes(failure: &Failure, class: Class, is_repeatable: bool, hi
     refreshes
 }
 
-/// Decides where a request goes after a failure. `is_repeatable`: idempotent, and nothing of a body would have to be sent again.
+/// Decides where a request goes after a failure. `is_repeatable`: idempotent, and what was sent of its body is still there.
 pub(crate) fn next(failure: &Failure, class: Class, is_repeatable: bool, history: &mut History) -> Next {
     use Cause::*;
     let is_legal = match class {
@@ -45,29 +48,34 @@ pub(crate) fn next(failure: &Failure, class: Class, is_repeatable: bool, history
         Class::Maybe | Class::Answered => is_repeatable && !history.has_repeated,
         Class::Forwarded => false,
     };
+    let elsewhere = Next::Elsewhere { costs: class != Class::NotSent };
     let next = match failure.cause {
         _ if class == Class::Forwarded => Next::GiveUp,
         DnsFailed | DnsTimeout | ConnectRefused | ConnectReset | Unroutable | ConnectTimeout
         | LocalPermission | StaleReuse | ClosedBeforeResponse | WriteTimeout | EofInHead | BadHead
-        | HeadTimeout | AttemptTimeout => Next::Elsewhere,
-        LocalResource if failure.is_port_shortage => Next::Elsewhere,
+        | HeadTimeout | AttemptTimeout | BodyTruncated => elsewhere,
+        LocalResource if failure.is_port_shortage => elsewhere,
         // The same request would get the same answer, the time is spent, or the client is to blame.
-        LocalResource | HeadTooLarge | UpgradeFailed | BodyTruncated | BodyIdleTimeout | BadChunk
-        | Deadline | NoRoute | NoHealthyBackend | ClientAbort | ClientError | SlowClient | UpstreamStatus
-        | Internal => Next::GiveUp,
+        LocalResource | HeadTooLarge | UpgradeFailed | BodyIdleTimeout | BadChunk | Deadline | Stalled
+        | NoRoute | NoHealthyBackend | ClientAbort | ClientError | SlowClient | UpstreamStatus | Internal => {
+            Next::GiveUp
+        }
     };
     match next {
-        Next::Elsewhere if is_legal && history.attempts < history.most => {
-            history.has_repeated |= class != Class::NotSent;
+        Next::Elsewhere { costs } if is_legal && history.attempts < history.most => {
+            history.has_repeated |= costs;
+            next
         }
-        Next::Elsewhere | Next::GiveUp => return Next::GiveUp,
+        Next::Elsewhere { .. } | Next::GiveUp => Next::GiveUp,
     }
-    next
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const FREE: Next = Next::Elsewhere { costs: false };
+    const PAID: Next = Next::Elsewhere { costs: true };
 
     fn after(cause: Cause, class: Class, is_repeatable: bool) -> Next {
         let mut history = History { attempts: 1, most: 3, ..History::default() };
@@ -77,18 +85,18 @@ mod tests {
     #[test]
     fn what_was_never_sent_goes_elsewhere_whatever_the_method() {
         for cause in [Cause::ConnectRefused, Cause::ConnectTimeout, Cause::DnsFailed, Cause::Unroutable] {
-            assert_eq!(after(cause, Class::NotSent, false), Next::Elsewhere, "{cause:?}");
+            assert_eq!(after(cause, Class::NotSent, false), FREE, "{cause:?}");
         }
     }
 
     #[test]
     fn what_may_have_been_processed_is_repeated_only_if_that_is_harmless() {
         for cause in [Cause::ClosedBeforeResponse, Cause::HeadTimeout, Cause::WriteTimeout] {
-            assert_eq!(after(cause, Class::Maybe, true), Next::Elsewhere, "{cause:?}");
+            assert_eq!(after(cause, Class::Maybe, true), PAID, "{cause:?}");
             assert_eq!(after(cause, Class::Maybe, false), Next::GiveUp, "{cause:?}");
         }
-        for cause in [Cause::EofInHead, Cause::BadHead] {
-            assert_eq!(after(cause, Class::Answered, true), Next::Elsewhere, "{cause:?}");
+        for cause in [Cause::EofInHead, Cause::BadHead, Cause::BodyTruncated] {
+            assert_eq!(after(cause, Class::Answered, true), PAID, "{cause:?}");
             assert_eq!(after(cause, Class::Answered, false), Next::GiveUp, "{cause:?}");
         }
     }
@@ -97,10 +105,10 @@ mod tests {
     fn a_repeat_is_not_repeated() {
         let mut history = History { attempts: 1, most: 10, ..History::default() };
         let failure = Cause::HeadTimeout.into();
-        assert_eq!(next(&failure, Class::Maybe, true, &mut history), Next::Elsewhere);
+        assert_eq!(next(&failure, Class::Maybe, true, &mut history), PAID);
         assert_eq!(next(&failure, Class::Maybe, true, &mut history), Next::GiveUp);
         let refused = Cause::ConnectRefused.into();
-        assert_eq!(next(&refused, Class::NotSent, true, &mut history), Next::Elsewhere);
+        assert_eq!(next(&refused, Class::NotSent, true, &mut history), FREE);
     }
 
     #[test]
@@ -110,7 +118,7 @@ mod tests {
         assert!(refreshes(&stale, Class::Maybe, true, &mut history));
         assert!(!refreshes(&stale, Class::Maybe, true, &mut history));
         let closed = Cause::ClosedBeforeResponse.into();
-        assert_eq!(next(&closed, Class::Maybe, true, &mut history), Next::Elsewhere);
+        assert_eq!(next(&closed, Class::Maybe, true, &mut history), PAID);
         let mut fresh = History { attempts: 1, most: 3, ..History::default() };
         assert!(!refreshes(&stale, Class::Maybe, false, &mut fresh));
         assert!(refreshes(&stale, Class::NotSent, false, &mut fresh));
@@ -135,8 +143,8 @@ mod tests {
         let mut history = History { attempts: 1, most: 3, ..History::default() };
         let stale = Cause::StaleReuse.into();
         assert!(refreshes(&stale, Class::Maybe, true, &mut history));
-        assert_eq!(next(&Cause::ConnectRefused.into(), Class::NotSent, true, &mut history), Next::Elsewhere);
+        assert_eq!(next(&Cause::ConnectRefused.into(), Class::NotSent, true, &mut history), FREE);
         assert!(!refreshes(&stale, Class::Maybe, true, &mut history));
-        assert_eq!(next(&stale, Class::Maybe, true, &mut history), Next::Elsewhere);
+        assert_eq!(next(&stale, Class::Maybe, true, &mut history), PAID);
     }
 }

@@ -21,6 +21,8 @@ pub(crate) struct Scratch {
     pub(crate) response: ResponseHead,
     /// The request head as forwarded.
     pub(crate) to_backend: Vec<u8>,
+    /// Where the number of the attempt stands in it: last.
+    pub(crate) attempt_at: usize,
     /// The response head as forwarded.
     pub(crate) to_client: Vec<u8>,
     /// As received or made up.

@@ -9,6 +9,7 @@ use std::time::Instant;
 use crossbeam_utils::CachePadded;
 use evenkeel_model::{BackendCounters, BackendId, Count, Outcome, PerCore, Report, Role};
 
+use crate::IdleLimit;
 use crate::cell::{Cell, Readings};
 use crate::trial::Trial;
 use crate::wake::Wake;
@@ -26,6 +27,8 @@ pub struct Backend {
     pub ejections: Count,
     /// How often it was re-admitted; written by control alone.
     pub readmissions: Count,
+    /// How long it keeps idle connections.
+    pub idle_limit: IdleLimit,
     in_flight: CachePadded<AtomicUsize>,
     /// Bumped at each change of phase; an outcome of an earlier term says nothing new.
     term: AtomicU32,
@@ -47,6 +50,7 @@ impl Backend {
             counters: PerCore::new(workers),
             ejections: Count::default(),
             readmissions: Count::default(),
+            idle_limit: IdleLimit::default(),
             in_flight: CachePadded::default(),
             term: AtomicU32::new(0),
             trial: Trial::default(),

@@ -31,5 +31,5 @@ pub(crate) fn members(of: &[(Phase, u16)]) -> Vec<Member> {
 
 pub(crate) fn pool(balance: Balance, when_all_ejected: WhenAllEjected, members: Vec<Member>) -> Pool {
     let rule = PoolRule { balance, when_all_ejected, ..PoolRule::default() };
-    Pool::new(PoolName::new("web"), rule, members, false, Arc::new(PerCore::new(1)))
+    Pool::new(PoolName::new("web"), rule, members, false, Arc::new(PerCore::new(1)), Arc::default())
 }

@@ -3,10 +3,12 @@
 //! Everything in a [`Snapshot`] is immutable but for the atomics of [`Backend`]. No loop, no clock, no I/O.
 
 mod backend;
+mod budget;
 mod cell;
 mod cursor;
 #[cfg(test)]
 mod examples;
+mod idle_limit;
 mod order;
 mod pick;
 mod pool;
@@ -17,8 +19,10 @@ mod trial;
 mod wake;
 
 pub use backend::{Backend, InFlight};
+pub use budget::RetryLedger;
 pub use cell::Readings;
 pub use cursor::Cursor;
+pub use idle_limit::{IdleLimit, Source, YOUNGEST};
 pub use pick::{Ask, Pick};
 pub use pool::{Member, Pool};
 pub use router::{Route, Router};

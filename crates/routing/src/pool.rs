@@ -1,11 +1,12 @@
 //! A pool at one moment: its rule, its members with their standing, and the orders that a pick reads.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use evenkeel_model::{Endpoint, PoolCounters, PoolName, Status};
 
 use crate::order;
-use crate::{Backend, PoolRule, WhenAllEjected};
+use crate::{Backend, Budget, PoolRule, RetryLedger, WhenAllEjected};
 
 /// A pool, immutable.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub struct Pool {
     pub is_probed: bool,
     /// Kept over reloads, by name.
     pub counters: Arc<PoolCounters>,
+    /// What its retries have cost; kept as the counters are.
+    pub retries: Arc<RetryLedger>,
     /// Members that receive requests, in smooth weighted order.
     pub(crate) admitted: Box<[u16]>,
     /// Members on trial.
@@ -49,6 +52,7 @@ impl Pool {
         members: Vec<Member>,
         is_probed: bool,
         counters: Arc<PoolCounters>,
+        retries: Arc<RetryLedger>,
     ) -> Self {
         let mut admitted = order::smooth(&members, |member| member.status.phase.is_admitted());
         if admitted.is_empty() && rule.when_all_ejected == WhenAllEjected::FailOpen {
@@ -59,6 +63,20 @@ impl Pool {
             WhenAllEjected::FailOpen | WhenAllEjected::FailClosed => Box::default(),
         };
         let on_trial = order::on_trial(&members);
-        Pool { name, rule, members, is_probed, counters, admitted, on_trial, last_resort }
+        Pool { name, rule, members, is_probed, counters, retries, admitted, on_trial, last_resort }
+    }
+
+    /// Whether the budget has room for one more retry that gives a backend work; if so, it counts as made.
+    pub fn spend_retry(&self, budget: Option<&Budget>, now: Instant) -> bool {
+        budget.is_none_or(|rule| self.retries.spend(rule, self.requests(), now))
+    }
+
+    /// What has to be done every second, by anybody, so that the budget knows the pool's traffic.
+    pub fn note_requests(&self, now: Instant) {
+        self.retries.note(self.requests(), now);
+    }
+
+    fn requests(&self) -> u64 {
+        self.counters.sum(|cell| cell.requests.read())
     }
 }

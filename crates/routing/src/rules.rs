@@ -347,6 +347,15 @@ impl Default for ForwardingRule {
     }
 }
 
+impl Stall {
+    /// How long an attempt of a route may take to its response head before it counts as stalled. `usual`: what 99 %
+    /// of the route's attempts stay below, if that is known.
+    #[inline]
+    pub fn bound(&self, usual: Option<Duration>) -> Duration {
+        usual.map_or(self.floor, |usual| self.floor.max(usual.saturating_mul(self.factor)))
+    }
+}
+
 impl Rule {
     /// What operators call the route: its host, then its path; `*` where either is any.
     pub fn label(&self) -> String {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use evenkeel_model::{
-    Cause, CoreBackend, CoreListener, Count, Histogram, Limit, PerCore, Phase, StatusClass, Totals,
+    Cause, CoreBackend, CoreListener, CorePool, Count, Histogram, Limit, PerCore, Phase, StatusClass, Totals,
 };
 use evenkeel_routing::{Listener, Member, Pool, Route, Snapshot};
 use prometheus::proto::MetricFamily;
@@ -29,6 +29,14 @@ const OF_LISTENER: [(&Name, Read<CoreListener>); 9] = [
     (&names::LISTENER_RECEIVED, |cell| &cell.bytes_in),
     (&names::LISTENER_SENT, |cell| &cell.bytes_out),
     (&names::LISTENER_PANICS, |cell| &cell.panics),
+];
+
+const OF_POOL: [(&Name, Read<CorePool>); 5] = [
+    (&names::POOL_REQUESTS, |cell| &cell.requests),
+    (&names::POOL_RETRIES, |cell| &cell.retries),
+    (&names::POOL_DENIED, |cell| &cell.denied),
+    (&names::POOL_HEDGES, |cell| &cell.hedges),
+    (&names::POOL_HEDGES_WON, |cell| &cell.hedges_won),
 ];
 
 const OF_BACKEND_CELLS: [(&Name, Read<CoreBackend>); 5] = [
@@ -107,7 +115,7 @@ fn workers(snapshot: &Snapshot) -> MetricFamily {
     family(&names::WORKER_CONNECTIONS, open)
 }
 
-fn routes(snapshot: &Snapshot) -> [MetricFamily; 2] {
+fn routes(snapshot: &Snapshot) -> [MetricFamily; 3] {
     let routes = || {
         let labels = |route: &Route| [route.label.to_string(), route.rule.pool.to_string()];
         let routes = snapshot.router.routes().iter();
@@ -117,21 +125,33 @@ fn routes(snapshot: &Snapshot) -> [MetricFamily; 2] {
         routes().flat_map(|([route, pool], cells)| by_class(&[&route, &pool], cells, |cell| &cell.responses));
     let latency = routes()
         .map(|([route, pool], cells)| durations(&[&route, &pool], totals(cells, |cell| &cell.latency)));
-    [family(&names::ROUTE_RESPONSES, responses), family(&names::ROUTE_DURATION, latency)]
+    let bounds = snapshot.router.routes().iter().filter_map(|route| {
+        let stall = snapshot.pools.get(route.pool)?.rule.stall?;
+        let cores = 0..route.counters.iter().count();
+        let bound = cores.map(|core| stall.bound(route.counters.usual_pace(core))).max()?;
+        Some(number(&[&route.label, route.rule.pool.as_str()], bound.as_secs_f64()))
+    });
+    [
+        family(&names::ROUTE_RESPONSES, responses),
+        family(&names::ROUTE_DURATION, latency),
+        family(&names::ROUTE_STALL_BOUND, bounds),
+    ]
 }
 
-fn pools(snapshot: &Snapshot) -> [MetricFamily; 4] {
+fn pools(snapshot: &Snapshot) -> Vec<MetricFamily> {
     let pools = || snapshot.pools.iter().map(|pool| (pool.name.as_str(), &*pool.counters));
     let responses = pools().flat_map(|(pool, cells)| by_class(&[pool], cells, |cell| &cell.responses));
     let failed = pools().flat_map(|(pool, cells)| by_cause(&[pool], cells, |cell| &cell.failed));
-    let retries = pools().map(|(pool, cells)| count(&[pool], sum(cells, |cell| &cell.retries)));
     let latency = pools().map(|(pool, cells)| durations(&[pool], totals(cells, |cell| &cell.latency)));
-    [
+    let mut families = vec![
         family(&names::POOL_RESPONSES, responses),
         family(&names::POOL_FAILED, failed),
-        family(&names::POOL_RETRIES, retries),
         family(&names::UPSTREAM_HEAD, latency),
-    ]
+    ];
+    for (name, read) in OF_POOL {
+        families.push(family(name, pools().map(|(pool, cells)| count(&[pool], sum(cells, read)))));
+    }
+    families
 }
 
 fn backends(snapshot: &Snapshot) -> Vec<MetricFamily> {
@@ -150,6 +170,11 @@ fn backends(snapshot: &Snapshot) -> Vec<MetricFamily> {
         .flat_map(|(labels, member)| by_cause(&labels, &member.backend.counters, |cell| &cell.failures));
     families.push(family(&names::BACKEND_RESPONSES, responses));
     families.push(family(&names::BACKEND_FAILURES, failures));
+    let limits = members().filter_map(|(labels, member)| {
+        let (limit, _) = member.backend.idle_limit.read()?;
+        Some(number(&labels, limit.as_secs_f64()))
+    });
+    families.push(family(&names::BACKEND_IDLE_LIMIT, limits));
     families.push(family(&names::BACKEND_STATE, members().flat_map(state)));
     families
 }
@@ -186,7 +211,7 @@ fn by_class<T>(labels: &[&str], cells: &PerCore<T>, of: fn(&T) -> &[Count; 5]) -
         .collect()
 }
 
-/// Only causes that happened: 28 zeros for each of a thousand backends help nobody.
+/// Only causes that happened: dozens of zeros for each of a thousand backends help nobody.
 fn by_cause<T>(labels: &[&str], cells: &PerCore<T>, of: fn(&T) -> &[Count; Cause::ALL.len()]) -> Vec<Sample> {
     let sum = |cause: Cause| cells.sum(|cell| of(cell)[cause as usize].read());
     let happened = Cause::ALL.into_iter().map(|cause| (cause, sum(cause)));

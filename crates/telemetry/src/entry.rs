@@ -5,7 +5,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
-use evenkeel_model::{Blame, Cause};
+use evenkeel_model::{Blame, Cause, Class};
 
 use crate::json;
 use crate::time::{Clock, digits};
@@ -39,6 +39,8 @@ pub struct Entry<'a> {
     pub cause: Option<Cause>,
     /// More about the cause, such as the token of a refused request.
     pub detail: Option<&'static str>,
+    /// How far the last attempt got, if it failed.
+    pub class: Option<Class>,
     /// Attempts in all, the last included; 0 if no backend was chosen.
     pub attempts: u8,
     /// The failed attempts before the last one, in order.
@@ -57,14 +59,18 @@ pub struct Entry<'a> {
     pub request_id: &'a [u8],
 }
 
-/// A failed attempt that was followed by another one.
+/// An attempt that another one followed, or ran beside.
 #[derive(Clone, Copy, Debug)]
 pub struct Try<'a> {
     /// The backend's label.
     pub backend: &'a str,
-    /// Why it failed.
+    /// Why it failed; `None` if it was only cancelled, because another one had answered.
     pub cause: Option<Cause>,
-    /// From the pick to the failure.
+    /// How far it got.
+    pub class: Class,
+    /// Whether it used a connection that was open already.
+    pub reused: bool,
+    /// From the pick to its end.
     pub took: Duration,
 }
 
@@ -111,8 +117,7 @@ impl Entry<'_> {
             out.push(b']');
         }
         if self.backend.is_some() {
-            out.extend_from_slice(b",\"reused\":");
-            out.extend_from_slice(if self.reused { b"true" } else { b"false" });
+            flag(out, b",\"reused\":", self.reused);
         }
     }
 
@@ -120,6 +125,7 @@ impl Entry<'_> {
         number(out, b",\"status\":", self.status.into());
         optional(out, b",\"cause\":", self.cause.map(Cause::token));
         optional(out, b",\"origin\":", self.cause.map(origin));
+        optional(out, b",\"class\":", self.class.map(Class::token));
         optional(out, b",\"detail\":", self.detail);
         number(out, b",\"bytes_in\":", self.bytes_in);
         number(out, b",\"bytes_out\":", self.bytes_out);
@@ -135,6 +141,8 @@ impl Try<'_> {
         out.extend_from_slice(b"{\"backend\":");
         json::text(out, self.backend);
         optional(out, b",\"cause\":", self.cause.map(Cause::token));
+        optional(out, b",\"class\":", Some(self.class.token()));
+        flag(out, b",\"reused\":", self.reused);
         seconds(out, b",\"duration_seconds\":", self.took);
         out.push(b'}');
     }
@@ -168,6 +176,11 @@ fn optional(out: &mut Vec<u8>, key: &[u8], value: Option<&str>) {
         out.extend_from_slice(key);
         json::text(out, value);
     }
+}
+
+fn flag(out: &mut Vec<u8>, key: &[u8], value: bool) {
+    out.extend_from_slice(key);
+    out.extend_from_slice(if value { b"true" } else { b"false" });
 }
 
 fn number(out: &mut Vec<u8>, key: &[u8], value: u64) {
@@ -205,6 +218,7 @@ pub(crate) mod tests {
             status: 200,
             cause: None,
             detail: None,
+            class: None,
             attempts: 1,
             tries: &[],
             reused: true,
@@ -239,12 +253,25 @@ pub(crate) mod tests {
     #[test]
     fn a_failure_names_its_cause_its_origin_and_every_try() {
         let tries = [
-            Try { backend: "green", cause: Some(Cause::ConnectRefused), took: Duration::from_micros(120) },
-            Try { backend: "red", cause: Some(Cause::HeadTimeout), took: Duration::from_secs(1) },
+            Try {
+                backend: "green",
+                cause: Some(Cause::ConnectRefused),
+                class: Class::NotSent,
+                reused: false,
+                took: Duration::from_micros(120),
+            },
+            Try {
+                backend: "red",
+                cause: None,
+                class: Class::Maybe,
+                reused: true,
+                took: Duration::from_secs(1),
+            },
         ];
         let failed = line(&Entry {
             cause: Some(Cause::ConnectTimeout),
             detail: Some("last_attempt"),
+            class: Some(Class::NotSent),
             status: 504,
             attempts: 3,
             tries: &tries,
@@ -254,12 +281,14 @@ pub(crate) mod tests {
         assert_eq!(failed["cause"], "connect_timeout");
         assert_eq!(failed["origin"], "backend");
         assert_eq!(failed["detail"], "last_attempt");
+        assert_eq!(failed["class"], "not_sent");
         assert_eq!(failed["head_seconds"], Value::Null);
         assert_eq!(
             failed["tries"],
             json!([
-                {"backend": "green", "cause": "connect_refused", "duration_seconds": 0.00012},
-                {"backend": "red", "cause": "head_timeout", "duration_seconds": 1.0},
+                {"backend": "green", "cause": "connect_refused", "class": "not_sent", "reused": false,
+                 "duration_seconds": 0.00012},
+                {"backend": "red", "class": "maybe", "reused": true, "duration_seconds": 1.0},
             ])
         );
     }
@@ -284,8 +313,10 @@ pub(crate) mod tests {
         let manual = std::fs::read_to_string(path).unwrap();
         let cause = Some(Cause::ConnectRefused);
         let took = Duration::ZERO;
-        let tries = [Try { backend: "green", cause, took }];
-        let full = line(&Entry { cause, detail: Some("x"), tries: &tries, ..entry(b"/") });
+        let class = Class::Maybe;
+        let tries = [Try { backend: "green", cause, class, reused: true, took }];
+        let detail = Some("x");
+        let full = line(&Entry { cause, detail, class: Some(class), tries: &tries, ..entry(b"/") });
         let tried = full["tries"][0].as_object().unwrap();
         for field in full.as_object().unwrap().keys().chain(tried.keys()) {
             assert!(manual.contains(&format!("`{field}`")), "{field}");

@@ -74,13 +74,23 @@ names! {
         "Responses to clients by status class.";
     ROUTE_DURATION: Histogram "evenkeel_route_duration_seconds" ["route" "pool"]
         "Time from a request's first byte to its response's last, as the client waits for it.";
+    ROUTE_STALL_BOUND: Gauge "evenkeel_route_stall_bound_seconds" ["route" "pool"]
+        "Longest wait for a response head before a safe request is tried on another backend as well, as learned by the slowest worker; absent with stall: off.";
 
+    POOL_REQUESTS: Counter "evenkeel_pool_requests_total" ["pool"]
+        "Requests that were routed to a pool.";
     POOL_RESPONSES: Counter "evenkeel_pool_responses_total" ["pool" "class"]
         "Responses to clients by status class, evenkeel's own included.";
     POOL_FAILED: Counter "evenkeel_pool_failed_requests_total" ["pool" "cause"]
         "Requests that evenkeel itself had to answer, by cause (docs/causes.md); a cause appears with its first request.";
     POOL_RETRIES: Counter "evenkeel_pool_retries_total" ["pool"]
         "Attempts beyond a request's first; failures that clients may not have seen.";
+    POOL_DENIED: Counter "evenkeel_pool_retries_denied_total" ["pool"]
+        "Retries that the pool's budget denied; more than a few mean that most of the pool fails, see retry.budget.";
+    POOL_HEDGES: Counter "evenkeel_pool_hedges_total" ["pool"]
+        "Attempts made beside one that stalled, counted as retries, too: what stalls cost in extra requests.";
+    POOL_HEDGES_WON: Counter "evenkeel_pool_hedges_won_total" ["pool"]
+        "Attempts beside a stalled one that answered first; few beside many hedges mean a route that is slow everywhere.";
     UPSTREAM_HEAD: Histogram "evenkeel_upstream_head_seconds" ["pool"]
         "Time from picking a backend to its response head, of each attempt that was answered.";
 
@@ -104,6 +114,8 @@ names! {
         "Attempts that found an idle connection; few beside many opened mean that keep-alive does not work.";
     BACKEND_IDLE: Gauge "evenkeel_backend_idle_connections" ["pool" "backend"]
         "Idle connections kept for a backend.";
+    BACKEND_IDLE_LIMIT: Gauge "evenkeel_backend_idle_limit_seconds" ["pool" "backend"]
+        "How long a backend keeps idle connections, as it announced or as its closes showed; absent while unknown.";
     BACKEND_SENT: Counter "evenkeel_backend_sent_bytes_total" ["pool" "backend"]
         "Bytes written to a backend.";
     BACKEND_RECEIVED: Counter "evenkeel_backend_received_bytes_total" ["pool" "backend"]

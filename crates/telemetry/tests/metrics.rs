@@ -76,6 +76,23 @@ fn durations_are_a_histogram_of_route_and_pool() {
 }
 
 #[test]
+fn what_was_learned_is_shown_and_what_is_unknown_is_absent() {
+    let node = Node::busy();
+    let snapshot = node.view.load_full();
+    let pace = &snapshot.router.routes()[0].counters[0].pace;
+    for _ in 0..10 {
+        pace.record(Duration::from_millis(900));
+    }
+    let text = node.render();
+    assert!(
+        text.contains("evenkeel_backend_idle_limit_seconds{pool=\"web\",backend=\"blue\"} 5\n"),
+        "{text}"
+    );
+    assert_eq!(text.matches("evenkeel_backend_idle_limit_seconds{").count(), 1);
+    assert!(text.contains(r#"evenkeel_route_stall_bound_seconds{route="*",pool="web"} 10.24"#), "{text}");
+}
+
+#[test]
 fn every_name_is_rendered_and_no_other() {
     let text = Node::busy().render();
     let rendered: BTreeSet<&str> = text
@@ -173,6 +190,7 @@ impl Node {
             pool.members[0].backend.counters[1].failures[cause as usize].add(1);
         }
         pool.counters[0].latency.record(Duration::from_secs(60));
+        pool.members[0].backend.idle_limit.announce(5);
         node
     }
 
@@ -201,7 +219,7 @@ fn snapshot() -> Snapshot {
         generation: 3,
         epoch: 17,
         router: Router::new(vec![Arc::new(route)]),
-        pools: vec![Arc::new(Pool::new(pool, PoolRule::default(), members, false, counters))],
+        pools: vec![Arc::new(Pool::new(pool, PoolRule::default(), members, false, counters, Arc::default()))],
         listeners: vec![Arc::new(listener)],
         forwarding: ForwardingRule::default(),
     }

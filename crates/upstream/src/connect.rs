@@ -27,11 +27,13 @@ pub struct ConnectError {
     pub cause: Cause,
     /// Another backend's address may do where this one failed for want of a local port.
     pub is_port_shortage: bool,
+    /// What ran out on this machine, as errno(3) calls it.
+    pub shortage: Option<&'static str>,
 }
 
 /// Connects to the first endpoint that answers, in order. Has no deadline of its own: the caller drops it.
 pub async fn connect(endpoints: &[Endpoint], now: Instant) -> Result<Connection, ConnectError> {
-    let mut error = ConnectError { cause: Cause::DnsFailed, is_port_shortage: false };
+    let mut error = ConnectError { cause: Cause::DnsFailed, is_port_shortage: false, shortage: None };
     for endpoint in endpoints {
         match open(endpoint).await {
             Ok(socket) => return Ok(Connection { socket, opened: now, requests: 0 }),
@@ -68,7 +70,22 @@ pub fn cause_of_connect_error(error: &io::Error) -> ConnectError {
         _ if error.kind() == ErrorKind::TimedOut => Cause::ConnectTimeout,
         _ => Cause::LocalResource,
     };
-    ConnectError { cause, is_port_shortage: errno == Some(Errno::ADDRNOTAVAIL) }
+    let shortage = match cause {
+        Cause::LocalResource => Some(errno.map_or("unknown", name_of_shortage)),
+        _ => None,
+    };
+    ConnectError { cause, is_port_shortage: errno == Some(Errno::ADDRNOTAVAIL), shortage }
+}
+
+fn name_of_shortage(errno: Errno) -> &'static str {
+    match errno {
+        Errno::MFILE => "EMFILE",
+        Errno::NFILE => "ENFILE",
+        Errno::NOBUFS => "ENOBUFS",
+        Errno::NOMEM => "ENOMEM",
+        Errno::ADDRNOTAVAIL => "EADDRNOTAVAIL",
+        _ => "other",
+    }
 }
 
 #[cfg(test)]
@@ -90,6 +107,10 @@ mod tests {
             assert_eq!(cause_of_connect_error(&errno.into()).cause, cause, "{errno:?}");
         }
         assert!(cause_of_connect_error(&Errno::ADDRNOTAVAIL.into()).is_port_shortage);
+        for (errno, name) in [(Errno::MFILE, "EMFILE"), (Errno::NOBUFS, "ENOBUFS"), (Errno::NXIO, "other")] {
+            assert_eq!(cause_of_connect_error(&errno.into()).shortage, Some(name));
+        }
+        assert_eq!(cause_of_connect_error(&Errno::CONNREFUSED.into()).shortage, None);
     }
 
     #[tokio::test]

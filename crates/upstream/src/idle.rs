@@ -1,17 +1,26 @@
 //! Idle connections to one backend on one core: last in, first out, watched while they wait.
+//!
+//! How long the backend keeps them is learned from its closes; from then on none is used near its end.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 use evenkeel_model::Count;
+use evenkeel_routing::{IdleLimit, Source, YOUNGEST};
 
 use crate::Connection;
 use crate::socket::Idleness;
+
+/// How long a backend that closed a connection for no reason that is known gets no request that cannot be repeated on
+/// an idle one.
+const DISTRUST: Duration = Duration::from_secs(60);
 
 /// A stack of idle connections.
 #[derive(Debug, Default)]
 pub struct Idle {
     parked: RefCell<Vec<Parked>>,
+    /// When a connection last ended before its time.
+    distrusted: Cell<Option<Instant>>,
 }
 
 #[derive(Debug)]
@@ -29,18 +38,54 @@ pub struct Taken {
     pub idle: Duration,
 }
 
+/// How long connections to a backend may be idle, and where what they show is noted.
+#[derive(Clone, Copy, Debug)]
+pub struct Keeping<'a> {
+    /// As configured.
+    pub longest: Duration,
+    /// What is known of the backend.
+    pub limit: &'a IdleLimit,
+    /// The core's idle connections to it.
+    pub gauge: &'a Count,
+}
+
+impl Keeping<'_> {
+    /// How old an idle connection may be to be used: at most 80 % of what the backend allows, since its clock began
+    /// earlier than ours.
+    #[inline]
+    fn usable(&self) -> Duration {
+        self.limit.read().map_or(self.longest, |(limit, _)| self.longest.min(limit * 4 / 5))
+    }
+
+    /// The same for a request that cannot be repeated: where the backend is known to close early, it had better be young.
+    #[inline]
+    fn young(&self) -> Duration {
+        self.limit.read().map_or(self.longest, |(limit, _)| self.longest.min(limit / 4))
+    }
+}
+
 impl Idle {
-    /// The connection used last, if one is fit for use.
-    pub fn take(&self, longest: Duration, now: Instant, gauge: &Count) -> Option<Taken> {
+    /// The connection used last, if one is fit for use. `is_delicate`: the request cannot be repeated, so the kernel
+    /// is asked, too, whether the connection still stands.
+    pub fn take(&self, keeping: Keeping<'_>, is_delicate: bool, now: Instant) -> Option<Taken> {
+        if is_delicate && self.is_distrusted(now) {
+            return None;
+        }
+        let longest = if is_delicate { keeping.young() } else { keeping.usable() };
         let mut parked = self.parked.borrow_mut();
-        while let Some(Parked { mut connection, since }) = parked.pop() {
-            gauge.subtract(1);
-            let idle = now.saturating_duration_since(since);
-            if idle < longest && connection.socket.look() == Idleness::Quiet {
+        loop {
+            let idle = now.saturating_duration_since(parked.last()?.since);
+            if idle >= longest {
+                // Those below are older still.
+                return None;
+            }
+            let mut connection = parked.pop()?.connection;
+            keeping.gauge.subtract(1);
+            if connection.socket.look() == Idleness::Quiet && (!is_delicate || connection.socket.is_quiet()) {
                 return Some(Taken { connection, idle });
             }
+            self.note_closed(keeping.limit, idle, idle, now);
         }
-        None
     }
 
     /// Keeps a connection whose response ended cleanly; beyond `most`, the one that was idle longest is closed.
@@ -57,15 +102,44 @@ impl Idle {
         gauge.add(1);
     }
 
-    /// Drops what a backend closed, what spoke out of turn, and what is idle for `longest`.
-    pub fn sweep(&self, longest: Duration, now: Instant, gauge: &Count) {
+    /// Drops what a backend closed, what spoke out of turn, and what is too old to be used. Of the last, one stays to
+    /// see whether an observed limit still holds.
+    pub fn sweep(&self, keeping: Keeping<'_>, now: Instant) {
         let mut parked = self.parked.borrow_mut();
-        let before = parked.len();
+        if parked.is_empty() {
+            return;
+        }
+        let (before, usable) = (parked.len(), keeping.usable());
+        let is_observed = keeping.limit.read().is_some_and(|(_, source)| source == Source::Observed);
+        let (mut witness, mut closed) = (None, None);
         parked.retain_mut(|parked| {
-            now.saturating_duration_since(parked.since) < longest
-                && parked.connection.socket.look() == Idleness::Quiet
+            let idle = now.saturating_duration_since(parked.since);
+            if parked.connection.socket.look() != Idleness::Quiet {
+                let (youngest, oldest) = closed.unwrap_or((idle, idle));
+                closed = Some((idle.min(youngest), idle.max(oldest)));
+                return false;
+            }
+            if idle >= usable && is_observed && idle < keeping.longest && witness.is_none() {
+                witness = Some(idle);
+                return true;
+            }
+            idle < usable
         });
-        gauge.subtract((before - parked.len()) as u64);
+        keeping.gauge.subtract((before - parked.len()) as u64);
+        if let Some((youngest, oldest)) = closed {
+            self.note_closed(keeping.limit, youngest, oldest, now);
+        }
+        if let Some(idle) = witness {
+            keeping.limit.outlived(idle);
+        }
+    }
+
+    /// A request went out on a connection that had been idle for `idle`, and met the close.
+    pub fn note_stale(&self, limit: &IdleLimit, idle: Duration, now: Instant) {
+        if limit.read().is_none_or(|(limit, _)| idle < limit / 2) {
+            self.distrusted.set(Some(now));
+        }
+        self.note_closed(limit, idle, idle, now);
     }
 
     /// Closes all, for a backend that is no longer configured.
@@ -84,6 +158,19 @@ impl Idle {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    #[cold]
+    fn note_closed(&self, limit: &IdleLimit, youngest: Duration, oldest: Duration, now: Instant) {
+        if youngest < YOUNGEST {
+            self.distrusted.set(Some(now));
+        }
+        limit.closed(youngest, oldest);
+    }
+
+    #[inline]
+    fn is_distrusted(&self, now: Instant) -> bool {
+        self.distrusted.get().is_some_and(|since| now.saturating_duration_since(since) < DISTRUST)
+    }
 }
 
 #[cfg(test)]
@@ -100,12 +187,29 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(60);
 
+    /// What is known of a backend, and how many connections to it are idle.
+    #[derive(Default)]
+    struct Known {
+        limit: IdleLimit,
+        gauge: Count,
+    }
+
+    impl Known {
+        fn keeping(&self) -> Keeping<'_> {
+            Keeping { longest: LONG, limit: &self.limit, gauge: &self.gauge }
+        }
+
+        fn limit(&self) -> Option<Duration> {
+            self.limit.read().map(|(limit, _)| limit)
+        }
+    }
+
     #[allow(clippy::disallowed_methods)]
-    async fn until_unfit(idle: &Idle, gauge: &Count) {
+    async fn until_unfit(idle: &Idle, known: &Known) {
         tokio::time::timeout(Duration::from_secs(5), async {
             while !idle.is_empty() {
                 tokio::task::yield_now().await;
-                idle.sweep(LONG, Instant::now(), gauge);
+                idle.sweep(known.keeping(), Instant::now());
             }
         })
         .await
@@ -114,45 +218,94 @@ mod tests {
 
     #[tokio::test]
     async fn the_connection_used_last_is_used_first() {
-        let (idle, gauge, now) = (Idle::default(), Count::default(), Instant::now());
+        let (idle, known, now) = (Idle::default(), Known::default(), Instant::now());
         let mut peers = Vec::new();
         for requests in [1, 2] {
             let (mut connection, peer) = connection();
             connection.requests = requests;
-            idle.park(connection, 8, now, &gauge);
+            idle.park(connection, 8, now, &known.gauge);
             peers.push(peer);
         }
-        assert_eq!(idle.take(LONG, now, &gauge).unwrap().connection.requests, 2);
-        assert_eq!(gauge.read(), 1);
+        assert_eq!(idle.take(known.keeping(), false, now).unwrap().connection.requests, 2);
+        assert_eq!(known.gauge.read(), 1);
     }
 
     #[tokio::test]
-    async fn what_the_backend_closed_is_dropped_while_it_waits() {
-        let (idle, gauge) = (Idle::default(), Count::default());
-        let (connection, peer) = connection();
-        idle.park(connection, 8, Instant::now(), &gauge);
-        drop(peer);
-        until_unfit(&idle, &gauge).await;
-        assert_eq!(gauge.read(), 0);
+    async fn what_the_backend_closed_is_dropped_while_it_waits_and_its_limit_is_learned() {
+        let (idle, known, now) = (Idle::default(), Known::default(), Instant::now());
+        for _ in 0..3 {
+            let (connection, peer) = connection();
+            idle.park(connection, 8, now - Duration::from_secs(1), &known.gauge);
+            drop(peer);
+            until_unfit(&idle, &known).await;
+        }
+        assert_eq!(known.gauge.read(), 0);
+        assert!(
+            known.limit() >= Some(Duration::from_secs(1)) && known.limit() < Some(Duration::from_secs(2))
+        );
     }
 
     #[tokio::test]
     async fn a_connection_that_speaks_out_of_turn_is_dropped() {
-        let (idle, gauge) = (Idle::default(), Count::default());
+        let (idle, known) = (Idle::default(), Known::default());
         let (connection, mut peer) = connection();
-        idle.park(connection, 8, Instant::now(), &gauge);
+        idle.park(connection, 8, Instant::now(), &known.gauge);
         peer.write_all(b"HTTP/1.1 408 Request Timeout\r\n\r\n").await.unwrap();
-        until_unfit(&idle, &gauge).await;
+        until_unfit(&idle, &known).await;
     }
 
     #[tokio::test]
     async fn too_old_is_not_reused_and_too_many_are_not_kept() {
-        let (idle, gauge, now) = (Idle::default(), Count::default(), Instant::now());
+        let (idle, known, now) = (Idle::default(), Known::default(), Instant::now());
         let (first, _peer) = connection();
         let (second, _other) = connection();
-        idle.park(first, 1, now, &gauge);
-        idle.park(second, 1, now, &gauge);
+        idle.park(first, 1, now, &known.gauge);
+        idle.park(second, 1, now, &known.gauge);
         assert_eq!(idle.len(), 1);
-        assert!(idle.take(Duration::from_secs(1), now + Duration::from_secs(1), &gauge).is_none());
+        assert!(idle.take(known.keeping(), false, now + LONG).is_none());
+        idle.sweep(known.keeping(), now + LONG);
+        assert_eq!((idle.len(), known.gauge.read()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_known_limit_is_kept_away_from_and_more_so_if_the_request_cannot_be_repeated() {
+        let (idle, known, now) = (Idle::default(), Known::default(), Instant::now());
+        known.limit.announce(10);
+        let (connection, _peer) = connection();
+        idle.park(connection, 8, now, &known.gauge);
+        let at = |seconds| now + Duration::from_secs(seconds);
+        assert!(idle.take(known.keeping(), true, at(3)).is_none());
+        assert!(idle.take(known.keeping(), false, at(8)).is_none());
+        let taken = idle.take(known.keeping(), false, at(7)).unwrap();
+        idle.park(taken.connection, 8, at(7), &known.gauge);
+        assert!(idle.take(known.keeping(), true, at(9)).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_witness_shows_that_an_observed_limit_no_longer_holds() {
+        let (idle, known, now) = (Idle::default(), Known::default(), Instant::now());
+        let second = Duration::from_secs(1);
+        (0..3).for_each(|_| known.limit.closed(second, second));
+        let (connections, _peers): (Vec<_>, Vec<_>) = (0..3).map(|_| connection()).unzip();
+        connections.into_iter().for_each(|one| idle.park(one, 8, now, &known.gauge));
+        idle.sweep(known.keeping(), now + second);
+        assert_eq!(idle.len(), 1, "one stays, and is not used");
+        assert!(idle.take(known.keeping(), false, now + second).is_none());
+        idle.sweep(known.keeping(), now + 2 * second);
+        assert_eq!(known.limit(), None);
+        assert!(idle.take(known.keeping(), false, now + 2 * second).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_backend_that_closes_for_no_known_reason_is_not_trusted_with_what_cannot_be_repeated() {
+        let (idle, known, now) = (Idle::default(), Known::default(), Instant::now());
+        idle.note_stale(&known.limit, Duration::from_millis(5), now);
+        let (connection, _peer) = connection();
+        idle.park(connection, 8, now, &known.gauge);
+        assert!(idle.take(known.keeping(), true, now).is_none());
+        assert!(idle.take(known.keeping(), false, now).is_some());
+        let (connection, _peer) = self::connection();
+        idle.park(connection, 8, now + DISTRUST, &known.gauge);
+        assert!(idle.take(known.keeping(), true, now + DISTRUST).is_some());
     }
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use evenkeel_health::{Eject, Policy, Probe, ProbeKind};
 use evenkeel_model::PoolName;
-use evenkeel_routing::{Connections, PoolRule, Retry, Timeouts};
+use evenkeel_routing::{Budget, Connections, PoolRule, Retry, Stall, Timeouts};
 
 use super::require;
 use crate::document::{
-    BackendDocument, ConnectionsDocument, EjectDocument, HealthDocument, Name, PoolDocument, ProbeDocument,
-    RetryDocument, Switch, TimeoutsDocument,
+    BackendDocument, BudgetDocument, ConnectionsDocument, EjectDocument, HealthDocument, Name, PoolDocument,
+    ProbeDocument, RetryDocument, StallDocument, Switch, TimeoutsDocument,
 };
 use crate::plan::{BackendPlan, PoolPlan};
 use crate::problem::{Code, Problems};
@@ -53,7 +53,7 @@ fn pool<'a>(
             balance: document.balance.map_or(defaults.balance, |word| word.0),
             timeouts: timeouts(document.timeouts, defaults.timeouts),
             retry: retry(document.retry, defaults.retry),
-            stall: defaults.stall,
+            stall: document.stall.map_or(defaults.stall, |it| it.on().map(stall)),
             connections: document.connections.map_or(defaults.connections, connections),
             when_all_ejected: when_all_ejected.unwrap_or(defaults.when_all_ejected),
             head_bytes: limits
@@ -137,8 +137,34 @@ pub(super) fn retry(document: Option<Switch<RetryDocument>>, base: Retry) -> Ret
                 statuses.dedup();
                 statuses.into()
             }),
-            ..base
+            replay_bytes: document
+                .replay_bytes
+                .map_or(base.replay_bytes, |it| it.on().map_or(0, |bytes| bytes.0 as usize)),
+            backoff: document
+                .backoff
+                .map_or(base.backoff, |it| it.on().map_or(Duration::ZERO, |wait| wait.0)),
+            retry_after: document.retry_after.map_or(base.retry_after, |it| it.on().unwrap_or(false)),
+            budget: match document.budget {
+                None => base.budget,
+                Some(written) => written.on().map(|it| budget(&it, base.budget.unwrap_or_default())),
+            },
         },
+    }
+}
+
+fn budget(document: &BudgetDocument, base: Budget) -> Budget {
+    Budget {
+        share_percent: document.share.map_or(base.share_percent, |share| share.0),
+        window: document.window.map_or(base.window, |window| window.0),
+        at_least: document.at_least.map_or(base.at_least, |rate| rate.0 as u32),
+    }
+}
+
+fn stall(document: StallDocument) -> Stall {
+    let defaults = Stall::default();
+    Stall {
+        floor: document.floor.map_or(defaults.floor, |floor| floor.0),
+        factor: document.factor.map_or(defaults.factor, |factor| factor.0 as u32),
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 
 use serde::de::{Error, Expected, Unexpected};
 
-use crate::document::NOT_YET;
+use crate::document::is_not_yet;
 use crate::problem::Code;
 use crate::words::{did_you_mean, listed, quoted};
 
@@ -67,15 +67,17 @@ impl Error for Fault {
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        let wanted = expected.to_string();
         let help = match found {
             Unexpected::Unsigned(_) | Unexpected::Signed(_) | Unexpected::Float(_) | Unexpected::Bool(_)
-                if expected.to_string().contains("text") =>
+                if wanted.contains("text") =>
             {
                 "put it in quotes to make it text"
             }
+            _ if wanted == "a boolean" => "write `true` or `false`",
             _ => "",
         };
-        Fault::new(Code::WrongType, format!("expected {expected}, found {}", shown(found)), help.into())
+        Fault::new(Code::WrongType, format!("expected {wanted}, found {}", shown(found)), help.into())
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -84,7 +86,7 @@ impl Error for Fault {
 
     fn unknown_field(key: &str, known: &'static [&'static str]) -> Self {
         let guess = did_you_mean(key, known.iter().copied());
-        let working = known.iter().copied().filter(|key| !NOT_YET.contains(key));
+        let working = known.iter().copied().filter(|key| !is_not_yet(key, known));
         let help = format!("{guess}valid here: {}", listed(working));
         Fault::new(Code::UnknownKey, format!("unknown key {}", quoted(key)), help)
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use evenkeel_health::{Eject, Policy, Probe, ProbeKind};
 use evenkeel_routing::{
-    Balance, ClientLimits, ClientTimeouts, Connections, ForwardingRule, ListenerRule, PoolRule, Retry, Rule,
-    Timeouts, Underscores, WhenAllEjected,
+    Balance, Budget, ClientLimits, ClientTimeouts, Connections, ForwardingRule, ListenerRule, PoolRule,
+    Retry, Rule, Stall, Timeouts, Underscores, WhenAllEjected,
 };
 
 use crate::document::{show_bytes, show_duration};
@@ -114,7 +114,6 @@ fn client_limits(limits: &ClientLimits) -> [Setting; 9] {
         requests,
         age,
     } = limits;
-    let unless_zero = |is_zero: bool, value: String| if is_zero { "off".into() } else { value };
     let count = |count: u64| unless_zero(count == 0, count.to_string());
     let bytes = |bytes: u64| unless_zero(bytes == 0, show_bytes(bytes));
     [
@@ -128,6 +127,10 @@ fn client_limits(limits: &ClientLimits) -> [Setting; 9] {
         setting("limits.requests", count(*requests)),
         setting("limits.age", unless_zero(age.is_zero(), show_duration(*age))),
     ]
+}
+
+fn unless_zero(is_zero: bool, value: String) -> String {
+    if is_zero { "off".into() } else { value }
 }
 
 fn route(rule: &Rule, pools: &[PoolPlan]) -> Subject {
@@ -164,9 +167,16 @@ fn timeout_settings(timeouts: &Timeouts) -> Vec<Setting> {
     ]
 }
 
-fn retry_settings(retry: &Retry) -> [Setting; 2] {
-    let Retry { attempts, statuses, .. } = retry;
-    [setting("retry.attempts", attempts.to_string()), setting("retry.statuses", format!("{statuses:?}"))]
+fn retry_settings(retry: &Retry) -> [Setting; 6] {
+    let Retry { attempts, statuses, replay_bytes, backoff, retry_after, budget } = retry;
+    [
+        setting("retry.attempts", attempts.to_string()),
+        setting("retry.statuses", format!("{statuses:?}")),
+        setting("retry.replay_bytes", unless_zero(*replay_bytes == 0, show_bytes(*replay_bytes as u64))),
+        setting("retry.backoff", unless_zero(backoff.is_zero(), show_duration(*backoff))),
+        setting("retry.retry_after", retry_after.to_string()),
+        setting("retry.budget", budget.as_ref().map_or("off".into(), show_budget)),
+    ]
 }
 
 fn pool(plan: &PoolPlan) -> Subject {
@@ -175,12 +185,12 @@ fn pool(plan: &PoolPlan) -> Subject {
         balance,
         timeouts,
         retry,
+        stall,
         connections,
         when_all_ejected,
         head_bytes,
         informational,
         proxy_status_addresses,
-        ..
     } = rule;
     let Connections { idle, idle_per_backend } = connections;
     let Policy { probe, eject, slow_start } = health;
@@ -188,6 +198,7 @@ fn pool(plan: &PoolPlan) -> Subject {
     settings.extend(timeout_settings(timeouts));
     settings.extend(retry_settings(retry));
     settings.extend([
+        setting("stall", stall.as_ref().map_or("off".into(), show_stall)),
         setting("connections.idle", show_duration(*idle)),
         setting("connections.idle_per_backend", idle_per_backend.to_string()),
         setting("health.probe", probe.as_ref().map_or("off".into(), show_probe)),
@@ -216,6 +227,16 @@ fn backend(plan: &BackendPlan, pool: &str) -> Subject {
             setting("weight", weight.to_string()),
         ],
     }
+}
+
+fn show_budget(budget: &Budget) -> String {
+    let Budget { share_percent, window, at_least } = budget;
+    format!("{share_percent}% of {}, at least {at_least}/s", show_duration(*window))
+}
+
+fn show_stall(stall: &Stall) -> String {
+    let Stall { floor, factor } = stall;
+    format!("{} or {factor} x p99", show_duration(*floor))
 }
 
 fn show_probe(probe: &Probe) -> String {

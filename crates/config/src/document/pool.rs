@@ -6,7 +6,8 @@ use serde::Deserialize;
 
 use super::choice::{NotYet, Switch, Word, Words};
 use super::name::{ProbePath, Text};
-use super::quantity::Whole;
+use super::quantity::{Bytes, Period, Whole};
+use super::share::Share;
 use super::{BackendDocument, HeadBytes, Time, Wait};
 
 /// A group of backends that serve the same.
@@ -27,8 +28,8 @@ pub(crate) struct PoolDocument {
     pub(crate) health: Option<HealthDocument>,
     /// What backends may send.
     pub(crate) limits: Option<LimitsDocument>,
-    /// Does not work yet: a second attempt beside one that stalls.
-    pub(crate) stall: Option<NotYet>,
+    /// When a GET, HEAD or OPTIONS without a body is tried on a second backend beside one that hangs; or `off`. Default: on.
+    pub(crate) stall: Option<Switch<StallDocument>>,
     /// What the `Proxy-Status` field of answers tells.
     pub(crate) proxy_status: Option<ProxyStatusDocument>,
     /// Does not work yet: how names are resolved.
@@ -75,14 +76,36 @@ pub(crate) struct RetryDocument {
     pub(crate) attempts: Option<Whole<1, 10>>,
     /// Answers of a backend that a GET, HEAD or OPTIONS does not have to accept, from 500 to 599; or `off`. Default: [502, 503, 504].
     pub(crate) statuses: Option<Switch<Vec<Whole<500, 599>>>>,
-    /// Does not work yet: how much of a request body is kept for a second attempt.
-    pub(crate) replay_bytes: Option<NotYet>,
-    /// Does not work yet: the wait between attempts.
-    pub(crate) backoff: Option<NotYet>,
-    /// Does not work yet: heeding `Retry-After` of backends.
-    pub(crate) retry_after: Option<NotYet>,
-    /// Does not work yet: how many retries there may be in all.
-    pub(crate) budget: Option<NotYet>,
+    /// Most bytes of a request body that are kept, so that a PUT or DELETE can be sent again; 0B or `off` keeps none. Up to 16MiB. Default: 64KiB.
+    pub(crate) replay_bytes: Option<Switch<Bytes<0, { 16 << 20 }>>>,
+    /// The first retry never waits. The second waits for a random part of this, each further one for up to twice as long as the one before; 0s or `off`: none waits. Up to 10s. Default: 25ms.
+    pub(crate) backoff: Option<Switch<Period<0, 10_000>>>,
+    /// Whether a retry passes over a backend for as long as its `Retry-After` asks, up to a minute. Default: true.
+    pub(crate) retry_after: Option<Switch<bool>>,
+    /// How many retries a pool may have in all, of those that give a backend work; or `off`: no bound. Default: on.
+    pub(crate) budget: Option<Switch<BudgetDocument>>,
+}
+
+/// How many retries there may be in all: the larger of `share` and `at_least`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a map with `share`, `window` or `at_least`, or `off`")]
+pub(crate) struct BudgetDocument {
+    /// Share of the pool's requests within the window. From 0% to 100%. Default: 20%.
+    pub(crate) share: Option<Share>,
+    /// Over which time requests and retries are counted. From 1s to 60s. Default: 10s.
+    pub(crate) window: Option<Period<1_000, 60_000>>,
+    /// So many retries a second are allowed in any case, on average over the window. From 0 to 100000. Default: 10.
+    pub(crate) at_least: Option<Whole<0, 100_000>>,
+}
+
+/// When an attempt counts as stalled: no response head after the longer of `floor` and `factor` times the usual.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a map with `floor` or `factor`, or `off`")]
+pub(crate) struct StallDocument {
+    /// No attempt stalls before this. From 10ms to 10m. Default: 1s.
+    pub(crate) floor: Option<Period<10, 600_000>>,
+    /// Nor before this many times what 99 % of the route's attempts take to a response head. From 1 to 1000. Default: 10.
+    pub(crate) factor: Option<Whole<1, 1000>>,
 }
 
 /// What the `Proxy-Status` field of answers tells.

@@ -12,9 +12,9 @@ use crate::decode::complaint;
 use crate::problem::Code;
 use crate::words::{quoted, shortened};
 
-/// A duration of at least so many milliseconds, and at most a year: `500ms`, `2s`, `1m30s`, `1h`.
+/// A duration of at least and at most so many milliseconds: `500ms`, `2s`, `1m30s`, `1h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Period<const LEAST_MS: u64>(pub(crate) Duration);
+pub(crate) struct Period<const LEAST_MS: u64, const MOST_MS: u64 = LONGEST_MS>(pub(crate) Duration);
 
 /// A size in bytes, in this range: `64KiB`, `1MiB`, `1GiB`, `512B`, or a number of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub(crate) struct Bytes<const LEAST: u64, const MOST: u64>(pub(crate) u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Whole<const LEAST: u64, const MOST: u64>(pub(crate) u64);
 
-/// The longest duration, in milliseconds; far below what a clock can add.
+/// The longest duration, in milliseconds: a year; far below what a clock can add.
 const LONGEST_MS: u64 = 365 * 24 * 3_600_000;
 
 /// Units of a duration, the longest first, each in milliseconds.
@@ -81,7 +81,7 @@ fn first_number(text: &str) -> Option<(u64, &str, &str)> {
 }
 
 /// Digits alone; too many of them are the largest number.
-fn whole(digits: &str) -> Option<u64> {
+pub(super) fn whole(digits: &str) -> Option<u64> {
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| digits.parse().unwrap_or(u64::MAX))
 }
@@ -92,12 +92,12 @@ fn byte_count(text: &str) -> Option<u64> {
     rest.is_empty().then(|| number.saturating_mul(size))
 }
 
-impl<'de, const LEAST_MS: u64> Deserialize<'de> for Period<LEAST_MS> {
+impl<'de, const LEAST_MS: u64, const MOST_MS: u64> Deserialize<'de> for Period<LEAST_MS, MOST_MS> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Reader<const LEAST_MS: u64>;
+        struct Reader<const LEAST_MS: u64, const MOST_MS: u64>;
 
-        impl<const LEAST_MS: u64> Visitor<'_> for Reader<LEAST_MS> {
-            type Value = Period<LEAST_MS>;
+        impl<const LEAST_MS: u64, const MOST_MS: u64> Visitor<'_> for Reader<LEAST_MS, MOST_MS> {
+            type Value = Period<LEAST_MS, MOST_MS>;
 
             fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
                 out.write_str("a duration like `2s`")
@@ -116,7 +116,9 @@ impl<'de, const LEAST_MS: u64> Deserialize<'de> for Period<LEAST_MS> {
     }
 }
 
-fn period<E: Error, const LEAST_MS: u64>(text: &str) -> Result<Period<LEAST_MS>, E> {
+fn period<E: Error, const LEAST_MS: u64, const MOST_MS: u64>(
+    text: &str,
+) -> Result<Period<LEAST_MS, MOST_MS>, E> {
     let Some(total) = milliseconds(text) else {
         let message = format!("{} is not a duration", quoted(text));
         let help = "write whole numbers with `ms`, `s`, `m` or `h`, like `500ms`, `2s` or `1m30s`";
@@ -126,9 +128,9 @@ fn period<E: Error, const LEAST_MS: u64>(text: &str) -> Result<Period<LEAST_MS>,
         let message = format!("{} is too short", quoted(text));
         return Err(complaint(Code::BadValue, message, format!("write at least `{}`", millis(LEAST_MS))));
     }
-    if total > LONGEST_MS {
+    if total > MOST_MS {
         let message = format!("{} is too long", quoted(text));
-        return Err(complaint(Code::BadValue, message, format!("write at most `{}`", millis(LONGEST_MS))));
+        return Err(complaint(Code::BadValue, message, format!("write at most `{}`", millis(MOST_MS))));
     }
     Ok(Period(Duration::from_millis(total)))
 }
@@ -211,7 +213,7 @@ impl<'de, const LEAST: u64, const MOST: u64> Deserialize<'de> for Whole<LEAST, M
     }
 }
 
-impl<const LEAST_MS: u64> JsonSchema for Period<LEAST_MS> {
+impl<const LEAST_MS: u64, const MOST_MS: u64> JsonSchema for Period<LEAST_MS, MOST_MS> {
     fn schema_name() -> Cow<'static, str> {
         "Duration".into()
     }

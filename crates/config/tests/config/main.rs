@@ -4,6 +4,7 @@ mod examples;
 mod mutations;
 mod problems;
 mod reference;
+mod retries;
 mod schema;
 mod values;
 

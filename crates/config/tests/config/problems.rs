@@ -48,7 +48,7 @@ fn each_slip_is_one_problem_at_its_place() {
         (with_listener("refuse_ambiguous_paths: yes"), "wrong-type", "listeners[0].refuse_ambiguous_paths"),
         (with_listener("name: \"a b\""), "bad-value", "listeners[0].name"),
         (with_pool("retry: { attempts: 0 }"), "bad-value", "pools.web.retry.attempts"),
-        (with_pool("retry: { backoff: 25ms }"), "not-yet", "pools.web.retry.backoff"),
+        (with_pool("retry: { backoff: 25 }"), "wrong-type", "pools.web.retry.backoff"),
         (with_pool("timeouts: { connect: off }"), "wrong-type", "pools.web.timeouts.connect"),
         (with_pool("timeouts: { tls: 1s }"), "not-yet", "pools.web.timeouts.tls"),
         (with_pool("health: { probe: {} }"), "missing-key", "pools.web.health.probe"),

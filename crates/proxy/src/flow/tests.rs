@@ -144,3 +144,98 @@ async fn a_flow_that_met_a_closed_sink_goes_whole_to_another() {
     reader.read_to_end(&mut out).await.unwrap();
     assert_eq!(out, b"HEAD\r\n\r\n");
 }
+
+/// Sends `first`, then starts again into another sink and sends the rest; what arrived there.
+async fn resent(first: &[u8], rest: &[u8], kind: BodyKind, coding: Coding, most: usize) -> Option<Vec<u8>> {
+    let (source, mut writer) = UnixStream::pair().unwrap();
+    let (stalled, _unread) = UnixStream::pair().unwrap();
+    let (sink, mut reader) = UnixStream::pair().unwrap();
+    let (mut source, mut stalled, mut sink) =
+        (Socket::Unix(source), Socket::Unix(stalled), Socket::Unix(sink));
+    let (mut input, buffers) = (Input::default(), Buffers::default());
+    let mut flow = Flow::new(4, BodyDecoder::new(kind), coding, u64::MAX);
+    flow.keep(most);
+    let (first, rest) = (first.to_vec(), rest.to_vec());
+    let (go_on, goes_on) = tokio::sync::oneshot::channel();
+    let written = tokio::spawn(async move {
+        writer.write_all(&first).await?;
+        goes_on.await.unwrap();
+        writer.write_all(&rest).await
+    });
+    for _ in 0..50 {
+        let polled = poll_fn(|cx| {
+            let (source, input, sink) = (&mut source, &mut input, &mut stalled);
+            let ends = &mut Ends { source, input, sink, head: b"OLD:", buffers: &buffers };
+            Poll::Ready(flow.poll(cx, ends))
+        });
+        let _ = polled.await;
+        tokio::task::yield_now().await;
+    }
+    if !flow.can_rewind() {
+        return None;
+    }
+    flow.rewind(5);
+    let read = tokio::spawn(async move {
+        let mut out = Vec::new();
+        reader.read_to_end(&mut out).await.unwrap();
+        out
+    });
+    go_on.send(()).unwrap();
+    poll_fn(|cx| {
+        let (source, input, sink) = (&mut source, &mut input, &mut sink);
+        flow.poll(cx, &mut Ends { source, input, sink, head: b"HEAD:", buffers: &buffers })
+    })
+    .await
+    .unwrap();
+    drop(sink);
+    written.await.unwrap().unwrap();
+    Some(read.await.unwrap())
+}
+
+#[tokio::test]
+async fn a_body_that_was_kept_is_sent_again_from_wherever_it_was_cut() {
+    let body = b"hello, world";
+    for cut in 0..=body.len() {
+        let (first, rest) = body.split_at(cut);
+        let out = resent(first, rest, BodyKind::Length(12), Coding::Identity, 100).await.unwrap();
+        assert_eq!(out, b"HEAD:hello, world", "{cut}");
+    }
+}
+
+#[tokio::test]
+async fn chunks_that_were_kept_are_sent_again_with_their_trailers() {
+    let body = b"5\r\nhello\r\n3\r\n, w\r\n4\r\norld\r\n0\r\nX-Sum: 7\r\n\r\n";
+    for cut in 0..=body.len() {
+        let (first, rest) = body.split_at(cut);
+        let out = resent(first, rest, BodyKind::Chunked, Coding::Chunked, 100).await.unwrap();
+        let (head, chunks) = out.split_at(5);
+        assert_eq!(head, b"HEAD:");
+        let (mut decoder, mut rest, mut payload) =
+            (BodyDecoder::new(BodyKind::Chunked), chunks.to_vec(), vec![]);
+        while !decoder.is_done() {
+            let decoded = decoder.decode(&mut rest).unwrap();
+            payload.extend_from_slice(&rest[..decoded.produced]);
+            rest.drain(..decoded.consumed);
+        }
+        assert_eq!(
+            (payload.as_slice(), decoder.trailers()),
+            (&b"hello, world"[..], &b"X-Sum: 7\r\n"[..]),
+            "{cut}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_piece_that_the_first_sink_did_not_take_whole_is_sent_whole_to_the_second() {
+    let body: Vec<u8> = (0..3_000_000u32).map(|number| (number / 7) as u8).collect();
+    let (first, rest) = body.split_at(1_000_000);
+    let kind = BodyKind::Length(body.len() as u64);
+    let out = resent(first, rest, kind, Coding::Identity, 4_000_000).await.unwrap();
+    assert!(out[5..] == body);
+}
+
+#[tokio::test]
+async fn what_exceeds_the_limit_cannot_be_sent_again() {
+    assert_eq!(resent(b"hello", b"", BodyKind::Length(5), Coding::Identity, 4).await, None);
+    assert!(resent(b"hello", b"", BodyKind::Length(5), Coding::Identity, 5).await.is_some());
+}
