@@ -219,7 +219,8 @@ impl Case<'_> {
                 self.is("failures of all causes", Some(all), Some((failed + others) as f64));
             }
         }
-        if row.ending == Ending::Told && !self.expected.is_hidden && row.status != 404 {
+        let is_counted = row.asking != Asking::AfterEjections && self.expected.attempts > 0;
+        if row.ending == Ending::Told && !self.expected.is_hidden && is_counted {
             let told = sum("pool_failed_requests_total", &[("cause", row.cause)]);
             self.is("failed requests", Some(told), Some(1.0));
         }
