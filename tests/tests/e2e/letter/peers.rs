@@ -13,7 +13,7 @@ use evenkeel_tests::tools::tool;
 use tempfile::TempDir;
 
 /// Fields of one hop, and those that each proxy adds or replaces in its own way.
-const NOT_COMPARED: [&str; 20] = [
+const NOT_COMPARED: [&str; 21] = [
     "host",
     "connection",
     "keep-alive",
@@ -29,6 +29,7 @@ const NOT_COMPARED: [&str; 20] = [
     "x-forwarded-proto",
     "x-forwarded-host",
     "x-request-id",
+    "x-evenkeel-attempt",
     "date",
     "server",
     "max-forwards",
