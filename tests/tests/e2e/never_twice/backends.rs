@@ -15,6 +15,8 @@ use super::ledger::{Id, Ledger};
 #[derive(Clone, Copy, Debug)]
 enum Fate {
     Answer,
+    /// After an interim one.
+    AnswerTwice,
     AnswerAndClose,
     AnswerAndReset,
     AnswerLate(u64),
@@ -55,6 +57,7 @@ fn fate(dice: &mut Dice) -> Fate {
         39 => Fate::HalfBodyAndReset,
         40 => Fate::RefuseForAMoment(1 + dice.below(15) as u64),
         41 => Fate::Hang,
+        42..46 => Fate::AnswerTwice,
         _ => Fate::Answer,
     }
 }
@@ -87,12 +90,16 @@ fn act(
 ) -> io::Result<()> {
     match fate {
         Fate::CloseOnHead => return end(),
-        Fate::AnswerEarly => {
+        Fate::AnswerEarly if request.method != "HEAD" => {
             connection.send(answer.whole(413, "Connection: close\r\n", false))?;
             connection.finish()?;
             return end();
         }
         _ => {}
+    }
+    let is_head = request.method == "HEAD";
+    if request.field("expect").is_some() && !answer.filler.is_multiple_of(3) {
+        connection.send("HTTP/1.1 100 Continue\r\n\r\n")?;
     }
     let mut body = Vec::new();
     connection.body_into(request, |piece| body.extend_from_slice(piece))?;
@@ -100,8 +107,16 @@ fn act(
     if body.chunks(line.len()).any(|piece| piece != line.as_bytes()) {
         ledger.complain(answer.id, "a body that is not its own");
     }
+    if is_head {
+        // It has no body that could be cut.
+        return connection.send(answer.head(200, "", is_chunked));
+    }
     match fate {
         Fate::Answer | Fate::AnswerEarly => connection.send(answer.whole(200, "", is_chunked)),
+        Fate::AnswerTwice => {
+            connection.send("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")?;
+            connection.send(answer.whole(200, "", is_chunked))
+        }
         Fate::AnswerLate(milliseconds) => {
             wait::pause(Duration::from_millis(milliseconds));
             connection.send(answer.whole(200, "", is_chunked))

@@ -55,7 +55,7 @@ fn storm(pool: &str) -> Metrics {
     let backends = [0, 1, 2].map(|number| backends::start(number, &ledger));
     let addresses = backends.each_ref().map(|backend| backend.address());
     let mut evenkeel = Evenkeel::start(&format!(
-        "workers: 2\npools:\n  web:\n    backends: [\"{}\"]\n    health: {{ eject: off }}\n    \
+        "workers: 2\nlisteners: [{{ name: edge, address: \"127.0.0.1:0\", timeouts: {{ continue: 30ms }} }}]\npools:\n  web:\n    backends: [\"{}\"]\n    health: {{ eject: off }}\n    \
          timeouts: {{ connect: 1s, head: 250ms, body_idle: 400ms, write: 400ms }}\n{pool}",
         addresses.join("\", \"")
     ));
