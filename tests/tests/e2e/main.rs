@@ -9,6 +9,7 @@ mod demo;
 mod deploy;
 mod dying_backends;
 mod examples;
+mod exhaustion;
 mod floors;
 mod forwarding;
 mod keep_alive_race;
