@@ -11,6 +11,7 @@ use evenkeel_tests::response::Response;
 use evenkeel_tests::structured;
 use evenkeel_tests::wait;
 
+use super::POOLS;
 use super::ledger::{Id, Ledger, Tally};
 
 /// Lines of a body that is larger than what is kept for a second attempt.
@@ -84,7 +85,7 @@ impl Kind {
         if matches!(self, Kind::PolitePut | Kind::PolitePost) {
             fields.push_str("Expect: 100-continue\r\n");
         }
-        let (method, route) = (self.method(), dice.below(4));
+        let (method, route) = (self.method(), dice.below(POOLS));
         let head = format!("{method} /{route}/{id} HTTP/1.1\r\nHost: test.example\r\n{fields}\r\n");
         let body = match is_chunked {
             true => format!("{:x}\r\n{line}\r\n", line.len()).repeat(lines) + "0\r\n\r\n",
