@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::fault_backend::FaultBackendArguments;
 use crate::source::Source;
 
 const EXAMPLES: &str = "\
@@ -17,6 +18,7 @@ Examples:
   evenkeel check -c evenkeel.yaml            every problem of a file, before it is used
   evenkeel run -c evenkeel.yaml
   evenkeel schema > evenkeel.schema.json     for completion in an editor
+  evenkeel fault-backend --list              every fault to rehearse your alerts with
 
 Signals of a running node:
   SIGHUP             read the configuration file again
@@ -48,6 +50,8 @@ pub(crate) enum Command {
     Schema,
     /// Run a node before three backends that can be broken and mended
     Demo(DemoArguments),
+    /// Run backends that misbehave on demand, to rehearse alerts with
+    FaultBackend(FaultBackendArguments),
 }
 
 #[derive(Debug, Args)]

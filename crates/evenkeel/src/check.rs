@@ -1,10 +1,11 @@
 //! `evenkeel check` and `evenkeel schema`: what can be said of a configuration without running it.
 
-use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use evenkeel_config::Plan;
+
+use crate::output::print;
 
 /// Checks a file: a summary on standard output and 0, or every problem on standard error and 1.
 pub(crate) fn check(file: &Path) -> ExitCode {
@@ -38,17 +39,6 @@ fn verdict(plan: &Plan) -> String {
 fn counted(count: usize, thing: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };
     format!("{count} {thing}{ending}")
-}
-
-/// A reader that has seen enough, such as `head`, is no failure.
-fn print(text: &str) -> ExitCode {
-    match writeln!(io::stdout().lock(), "{text}") {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            eprintln!("error: standard output: {error}");
-            ExitCode::FAILURE
-        }
-        Ok(()) | Err(_) => ExitCode::SUCCESS,
-    }
 }
 
 #[cfg(test)]

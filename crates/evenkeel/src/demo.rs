@@ -9,7 +9,7 @@ use evenkeel_config::{AccessLogRule, Plan, Problems};
 use crate::arguments::{AdminFlag, DemoArguments};
 use crate::node::Node;
 use crate::source::Source;
-use crate::{demo_backend, run};
+use crate::{fault_backend, run};
 
 const NAMES: [&str; 3] = ["red", "green", "blue"];
 
@@ -30,7 +30,7 @@ const DRAIN: Duration = Duration::from_secs(1);
 
 /// Runs the demo until a signal ends it. Exit code 1 if an address is busy.
 pub(crate) fn demo(arguments: &DemoArguments) -> ExitCode {
-    let backends = match demo_backend::start(&NAMES) {
+    let backends = match fault_backend::start(&NAMES) {
         Ok(backends) => backends,
         Err(error) => {
             eprintln!("error: the demo's backends cannot start: {error}");
@@ -105,15 +105,18 @@ fn screen(listen: SocketAddr, admin: SocketAddr, backends: &[SocketAddr]) -> Str
 
   3. Break red: it answers 502 from now on. In step 2 red is gone and every request still succeeds,
      and a line below says that red was ejected, and why.
-       curl http://{red}/break
+       curl http://{red}/control/status/502
 
   4. Mend it. After its wait ({wait} s, or {longest} s once a trial failed) it is tried, and serves again.
-       curl http://{red}/mend
+       curl http://{red}/control/ok
 
   5. Or make it hang: requests that reach it wait 1 s, then go elsewhere, until it is ejected.
-       curl http://{red}/hang
+       curl http://{red}/control/hang
 
-  6. See what an operator sees.
+  6. Or fail in any other way of `evenkeel fault-backend --list`, for good or for a while.
+       curl 'http://{red}/control/refuse?for=5s'
+
+  7. See what an operator sees.
        curl http://{admin}/api/status
        curl http://{admin}/metrics
 
@@ -158,7 +161,7 @@ mod tests {
         for wanted in [
             "red    http://127.0.0.1:1",
             "blue   http://127.0.0.1:3",
-            "curl http://127.0.0.1:1/break",
+            "curl http://127.0.0.1:1/control/status/502",
             "curl http://127.0.0.1:9180/metrics",
         ] {
             assert!(text.contains(wanted), "{wanted} is missing in {text}");

@@ -24,6 +24,13 @@ pub(crate) struct ListenError {
     setting: String,
 }
 
+impl ListenError {
+    /// `what` could not listen there; `setting` chooses another address.
+    pub(crate) fn new(what: String, address: SocketAddr, cause: io::Error, setting: String) -> Self {
+        ListenError { what, address, cause, setting }
+    }
+}
+
 /// Opens these listeners, or none: every failure is returned, and what did open is closed again.
 pub(crate) fn open(
     rules: &[&ListenerRule],

@@ -3,13 +3,14 @@
 mod arguments;
 mod check;
 mod demo;
-mod demo_backend;
 mod descriptors;
 mod difference;
+mod fault_backend;
 mod listening;
 mod log;
 mod memory;
 mod node;
+mod output;
 mod refusal;
 mod reload;
 mod run;
@@ -37,5 +38,6 @@ fn main() -> ExitCode {
         Command::Check(arguments) => check::check(&arguments.config),
         Command::Schema => check::schema(),
         Command::Demo(arguments) => demo::demo(&arguments),
+        Command::FaultBackend(arguments) => fault_backend::run(&arguments),
     }
 }

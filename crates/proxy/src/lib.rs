@@ -20,6 +20,7 @@ mod fleet;
 mod flow;
 mod gate;
 mod headers;
+mod hearing;
 mod input;
 mod journey;
 mod listen;

@@ -79,7 +79,7 @@ impl Journey<'_> {
         let mut lanes = vec![self.first_lane(request, sending, stalled), self.lane(request, hedge)];
         loop {
             let now = request.now;
-            let stall = self.next_stall(&lanes);
+            let stall = self.next_stall(request, &lanes);
             let due = lanes.iter().map(|lane| lane.due.0).chain(stall).min().unwrap_or(now);
             let event = self.step(down, request.method(), &mut lanes, due, now).await;
             let now = request.read_clock();
@@ -111,10 +111,12 @@ impl Journey<'_> {
     }
 
     /// When the youngest lane counts as stalled, too, if another may then be added.
-    fn next_stall(&self, lanes: &[Lane]) -> Option<Instant> {
+    fn next_stall(&self, request: &Request, lanes: &[Lane]) -> Option<Instant> {
         let youngest = lanes.iter().map(|lane| lane.attempt.picked).max()?;
         let may_follow = lanes.iter().any(|lane| !lane.has_stalled);
-        (may_follow && self.history.attempts < self.history.most).then(|| self.bound_from(youngest)).flatten()
+        (may_follow && self.history.attempts < self.history.most)
+            .then(|| self.bound_from(request, youngest))
+            .flatten()
     }
 
     fn first_lane(&self, request: &mut Request, sending: &mut Flow, stalled: Exchange) -> Lane {

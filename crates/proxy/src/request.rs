@@ -89,6 +89,12 @@ impl Request {
         self.scratch.as_ref().expect("a request has its scratch until it is dropped")
     }
 
+    /// The route of a request that is being attempted.
+    #[inline]
+    pub(crate) fn route(&self) -> &Route {
+        self.route.as_ref().expect("a request without a route was answered")
+    }
+
     pub(crate) fn method(&self) -> Method {
         self.heads().request.method
     }

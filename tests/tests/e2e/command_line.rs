@@ -105,7 +105,7 @@ fn version_and_help_are_told() {
     assert_eq!(stdout(&output).trim(), concat!("evenkeel ", env!("CARGO_PKG_VERSION")));
     let output = run(&["--help"]);
     assert_eq!(output.status.code(), Some(0));
-    for word in ["run", "check", "schema", "demo", "evenkeel run --listen"] {
+    for word in ["run", "check", "schema", "demo", "fault-backend", "evenkeel run --listen"] {
         assert!(stdout(&output).contains(word), "{word}");
     }
 }

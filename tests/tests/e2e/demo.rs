@@ -17,7 +17,7 @@ fn demo() -> Evenkeel {
     Evenkeel::launch(command, tempfile::tempdir().unwrap())
 }
 
-/// The address in the screen's `curl http://ADDRESS/break` and its like.
+/// The address in the screen's `curl http://ADDRESS/control/hang` and its like.
 fn address_of(evenkeel: &Evenkeel, command: &str) -> SocketAddr {
     wait::until(PATIENCE, &format!("{command} on the screen"), || {
         let output = evenkeel.output();
@@ -34,11 +34,11 @@ fn a_broken_backend_is_ejected_and_comes_back_while_every_request_succeeds() {
     let crowd = Load { connections: 4, ..Load::on(evenkeel.address()) };
     let crowd = crowd.start();
     crowd.wait_for(20);
-    for breaking in ["/break", "/hang"] {
+    for breaking in ["/control/status/502", "/control/hang"] {
         let red = address_of(&evenkeel, breaking);
         assert_eq!(client::get(red, breaking).status, 200);
         wait::until_true(PATIENCE, "red to be ejected", || evenkeel.phase(&red.to_string()) == "ejected");
-        assert_eq!(client::get(red, "/mend").status, 200);
+        assert_eq!(client::get(red, "/control/ok").status, 200);
         wait::until_true(PATIENCE, "red to serve again", || evenkeel.phase(&red.to_string()) == "serving");
     }
     crowd.expect_no_failure();
@@ -56,6 +56,13 @@ fn the_screen_tells_true_addresses() {
     answers.sort_unstable();
     answers.dedup();
     assert_eq!(answers.len(), 3, "{answers:?}");
+}
+
+#[test]
+fn the_screen_says_where_more_faults_are() {
+    let evenkeel = demo();
+    let _shown = address_of(&evenkeel, "/control/hang");
+    assert!(evenkeel.output().contains("evenkeel fault-backend --list"), "{}", evenkeel.output());
 }
 
 #[test]
