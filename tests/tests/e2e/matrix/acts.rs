@@ -17,31 +17,31 @@ fn end() -> io::Result<()> {
 
 /// As a good backend does.
 pub(super) fn answer(connection: &mut Connection, request: &mut Request, _: &Stage) -> io::Result<()> {
-    connection.body(request)?;
-    let body = format!("{} {} {}", request.method, request.target, request.body_bytes);
+    connection.body_into(request, |_| {})?;
+    let body = format!("{} {}", request.method, request.target);
     connection.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
 }
 
 /// These bytes, and on.
 pub(super) fn say(connection: &mut Connection, request: &mut Request, bytes: &str) -> io::Result<()> {
-    connection.body(request)?;
+    connection.body_into(request, |_| {})?;
     connection.send(bytes)
 }
 
 /// These bytes and the end in one segment.
 pub(super) fn say_last(connection: &mut Connection, request: &mut Request, bytes: &str) -> io::Result<()> {
-    connection.body(request)?;
+    connection.body_into(request, |_| {})?;
     connection.send_last(bytes)?;
     end()
 }
 
 pub(super) fn close(connection: &mut Connection, request: &mut Request, _: &Stage) -> io::Result<()> {
-    connection.body(request)?;
+    connection.body_into(request, |_| {})?;
     end()
 }
 
 pub(super) fn reset(connection: &mut Connection, request: &mut Request, _: &Stage) -> io::Result<()> {
-    connection.body(request)?;
+    connection.body_into(request, |_| {})?;
     connection.reset()?;
     end()
 }
@@ -96,7 +96,7 @@ pub(super) fn large_head(connection: &mut Connection, request: &mut Request, _: 
 
 /// Never answers; notes that the proxy has closed.
 pub(super) fn hang(connection: &mut Connection, request: &mut Request, stage: &Stage) -> io::Result<()> {
-    connection.body(request)?;
+    connection.body_into(request, |_| {})?;
     let ended = connection.drain();
     stage.note_closed(&request.target);
     ended

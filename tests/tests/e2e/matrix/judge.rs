@@ -130,6 +130,8 @@ impl Case<'_> {
         self.check(fits, || format!("the error is not {:?}: {lines:?}", row.error));
         let token = if row.detail.is_empty() { row.cause } else { row.detail };
         let details = item.text("details").unwrap_or_default();
+        let is_idle_told = row.cause != "stale_reuse" || details.starts_with("stale_reuse: reused idle=");
+        self.check(is_idle_told, || format!("idle for how long? {lines:?}"));
         self.check(is_relayed || details.starts_with(token), || format!("details of {token}: {lines:?}"));
         if let Some(backend) = self.entry["backend"].as_str() {
             let hop = format!("{}/{backend}", self.cell.pool());

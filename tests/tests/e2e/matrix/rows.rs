@@ -262,7 +262,7 @@ fn sending() -> Vec<Row> {
         at_once("S2 FIN", acts::close),
         at_once("S2 RST", acts::reset),
         both,
-        Row { pool: "timeouts: { write: 200ms }", asking: Asking::Hugely, kinds: huge, ..unread },
+        Row { pool: "timeouts: { write: 1s }", asking: Asking::Hugely, kinds: huge, ..unread },
         Row { asking: Asking::Hugely, kinds: huge, ..early },
     ]
 }
@@ -300,13 +300,13 @@ fn heads() -> Vec<Row> {
         repaired("R3 fold", "HTTP/1.1 200 OK\r\nX-Repaired: a\r\n b\r\nContent-Length: 0\r\n\r\n"),
         repaired("R3 space", "HTTP/1.1 200 OK\r\nX-Repaired : a b\r\nContent-Length: 0\r\n\r\n"),
         Row { pool: "limits: { head_bytes: 1KiB }", ..too_large },
-        late(("R5", "head_timeout"), &["connection_read_timeout"], Retry::Once, "timeouts: { head: 200ms }"),
-        late(("R6", "deadline"), &["http_response_timeout"], Retry::Never, "timeouts: { total: 200ms }"),
+        late(("R5", "head_timeout"), &["connection_read_timeout"], Retry::Once, "timeouts: { head: 500ms }"),
+        late(("R6", "deadline"), &["http_response_timeout"], Retry::Never, "timeouts: { total: 500ms }"),
         late(
             ("R7", "per_try_timeout"),
             &["http_response_timeout"],
             Retry::Once,
-            "timeouts: { attempt: 200ms }",
+            "timeouts: { attempt: 500ms }",
         ),
         answered(
             ("R8", "upgrade_failed"),
@@ -332,7 +332,7 @@ fn bodies() -> Vec<Row> {
             Retry::Once,
             "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",
         ),
-        Row { pool: "timeouts: { body_idle: 200ms }", ..idle },
+        Row { pool: "timeouts: { body_idle: 500ms }", ..idle },
         early(
             ("B4 early", "bad_chunk"),
             &["http_response_transfer_coding"],
