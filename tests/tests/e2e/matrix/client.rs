@@ -9,7 +9,7 @@ use evenkeel_tests::response::Response;
 use evenkeel_tests::wait;
 
 use super::cells::{Cell, Kind};
-use super::rows::{Asking, Ending, Row};
+use super::row::{Asking, Ending, Row};
 use super::stage::Stage;
 
 /// Larger than what is kept for a second attempt.

@@ -1,7 +1,7 @@
 //! What follows from a row for one cell.
 
 use super::cells::{Bad, Cell, Kind};
-use super::rows::{Asking, Ending, Retry, Row, Weight};
+use super::row::{Asking, Ending, Retry, Row, Weight};
 
 /// What a cell has to look like.
 #[derive(Debug)]

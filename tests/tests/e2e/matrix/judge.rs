@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::cells::{Bad, Cell};
 use super::client::Seen;
 use super::expected::{Expected, expected};
-use super::rows::{Asking, Ending, Row};
+use super::row::{Asking, Ending, Row};
 use super::stage::Stage;
 
 /// Everything that a cell left behind.

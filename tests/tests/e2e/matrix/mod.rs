@@ -1,13 +1,15 @@
 //! The failure table as a matrix: each row that cleartext HTTP/1.1 can show on loopback, for each kind of request, with one bad
 //! backend of three and with all bad, on a fresh connection and on a reused one.
 //!
-//! `rows` is the table, `expected` what follows from a row for one cell, `judge` compares it with what was seen.
+//! `rows` is the table, `row` says what its columns mean, `expected` what follows from a row for one cell, `judge` compares it with what was seen.
 
 mod acts;
+mod bad;
 mod cells;
 mod client;
 mod expected;
 mod judge;
+mod row;
 mod rows;
 mod stage;
 
