@@ -5,10 +5,10 @@ VERSION := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\
 DIST := evenkeel-$(VERSION)-linux-$(shell uname -m)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build lint test bench dist tools
+.PHONY: help run build lint test bench compare-faults dist tools
 
 help: ## This list
-	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' Makefile | expand -t 24
 
 run: ## Build, and run the demo: a balancer before three backends to break (ARGS="--listen ADDR --admin ADDR")
 	cargo build --profile quick -p evenkeel
@@ -27,7 +27,7 @@ test: tools ## Every test, end to end with nginx, haproxy and prometheus
 	cargo test --workspace
 
 bench: tools ## CPU per request beside HAProxy and nginx; BASE=REV compares two builds (ARGS="--quick" and others)
-	cargo build --release -p evenkeel -p evenkeel-tests --bins
+	cargo build --release -p evenkeel -p evenkeel-tests --bin evenkeel --bin bench
 ifdef BASE
 	rm -rf $(TARGET)/bench-base
 	mkdir -p $(TARGET)/bench-base
@@ -37,6 +37,10 @@ ifdef BASE
 else
 	$(TARGET)/release/bench $(ARGS)
 endif
+
+compare-faults: tools ## The same faults on evenkeel, HAProxy and nginx, and what clients see of them (ARGS="--quick" and others)
+	cargo build --profile quick -p evenkeel -p evenkeel-tests --bin evenkeel --bin compare-faults
+	$(TARGET)/quick/compare-faults $(ARGS)
 
 dist: build ## An archive to install from, target/dist/
 	rm -rf $(TARGET)/dist/$(DIST)

@@ -198,15 +198,9 @@ fn converse(shared: &Arc<Shared>, number: usize, connection: Socket) {
 
 /// Reads one request with its body; answers `Expect: 100-continue` first.
 fn request(reader: &mut Reader<Logged>) -> std::io::Result<Option<Request>> {
-    let Some(head) = reader.head()? else {
-        return Ok(None);
-    };
-    let mut request = Request::of_head(head);
-    if request.field("expect").is_some() {
-        std::io::Write::write_all(&mut reader.stream.socket, b"HTTP/1.1 100 Continue\r\n\r\n")?;
-    }
-    reader.body_of(&mut request)?;
-    Ok(Some(request))
+    let invite =
+        |logged: &mut Logged| std::io::Write::write_all(&mut logged.socket, b"HTTP/1.1 100 Continue\r\n\r\n");
+    Request::read(reader, invite)
 }
 
 /// A socket whose incoming bytes are kept.

@@ -1,4 +1,4 @@
-//! What the end-to-end tests and the benchmark share: the program under test, its backends, its clients.
+//! What the end-to-end tests and the comparisons share: the program under test, its backends, its clients.
 //!
 //! Everything here panics when the world is not as a test needs it: the panic is the report. Every wait has a deadline.
 
@@ -7,12 +7,15 @@
 pub mod backend;
 pub mod balancer;
 pub mod client;
+pub mod document;
 pub mod load;
 pub mod metrics;
 pub mod mutate;
 pub mod nginx;
+pub mod nonblocking;
 pub mod pattern;
 pub mod process;
+pub mod product;
 pub mod raw;
 pub mod request;
 pub mod response;

@@ -94,17 +94,24 @@ pub fn free_address() -> SocketAddr {
 
 /// Writes `nginx.conf` with these servers into a folder that becomes nginx's prefix.
 pub fn write_configuration(folder: &Path, workers: usize, servers: &str) {
+    let configuration = format!(
+        "worker_processes {workers}; worker_rlimit_nofile 20000; worker_shutdown_timeout 5s;\n\
+         events {{ worker_connections 16000; }}\nhttp {{\n{servers}\n}}\n"
+    );
+    write_whole_configuration(folder, &configuration);
+}
+
+/// Writes `nginx.conf` into a folder that becomes nginx's prefix: a whole configuration, to which only that is added which
+/// keeps nginx in that folder and in the foreground.
+pub fn write_whole_configuration(folder: &Path, configuration: &str) {
     let user = match rustix::process::geteuid().is_root() {
         true => "user root;",
         false => "",
     };
-    let configuration = format!(
-        "{user} daemon off; master_process on; worker_processes {workers}; pid nginx.pid; error_log stderr error;\n\
-         worker_rlimit_nofile 20000; worker_shutdown_timeout 5s;\n\
-         events {{ worker_connections 16000; }}\n\
-         http {{ access_log off; client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;\n\
-         uwsgi_temp_path uwsgi; scgi_temp_path scgi;\n{servers}\n}}\n"
-    );
+    let stay = "http { access_log off; client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;\n\
+                uwsgi_temp_path uwsgi; scgi_temp_path scgi;";
+    let configuration = configuration.replacen("http {", stay, 1);
+    let configuration = format!("{user} daemon off; pid nginx.pid; error_log stderr error;\n{configuration}");
     std::fs::write(folder.join("nginx.conf"), configuration).unwrap();
 }
 

@@ -28,6 +28,23 @@ impl Request {
         Request { method, target, head, body_bytes: 0, checksum: Checksum::default() }
     }
 
+    /// Reads one with its body; `None` if the connection ended before its first byte. One that expects it is invited to
+    /// send its body.
+    pub fn read<S: Read>(
+        reader: &mut Reader<S>,
+        invite: impl FnOnce(&mut S) -> io::Result<()>,
+    ) -> io::Result<Option<Request>> {
+        let Some(head) = reader.head()? else {
+            return Ok(None);
+        };
+        let mut request = Request::of_head(head);
+        if request.field("expect").is_some() {
+            invite(&mut reader.stream)?;
+        }
+        reader.body_of(&mut request)?;
+        Ok(Some(request))
+    }
+
     /// The values of a field, in order.
     pub fn fields(&self, name: &str) -> Vec<&str> {
         fields(&self.head, name)

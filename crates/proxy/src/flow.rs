@@ -3,14 +3,19 @@
 //! A flow holds at most one buffer of payload; while the sink does not take it, nothing more is read. One that may have
 //! to be sent again keeps what it sent, up to a limit.
 
+mod piece;
+mod replay;
+
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
 
-use evenkeel_http1::{BadBody, BodyDecoder, CHUNK_END, ChunkHeader, LAST_CHUNK, LAST_CHUNK_START};
+use evenkeel_http1::{BadBody, BodyDecoder};
 use evenkeel_upstream::Socket;
 
 use crate::input::{Buffers, Input, LARGE};
-use crate::replay::Replay;
+
+use self::piece::Piece;
+use self::replay::Replay;
 
 /// Most bytes of payload that are copied behind their head: one plain write is cheaper than a gathered one.
 const INLINE: usize = 4096;
@@ -45,28 +50,6 @@ pub(crate) struct Flow {
     ended: bool,
     /// The body waits until the sink has asked for it.
     held: bool,
-}
-
-/// What is being written: head, chunk header, payload, tail.
-#[derive(Debug)]
-pub(crate) struct Piece {
-    header: Option<ChunkHeader>,
-    /// Whether the payload stands in the replay, rather than in the input.
-    is_replayed: bool,
-    payload: usize,
-    consumed: usize,
-    tail: Tail,
-    written: usize,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Tail {
-    None,
-    ChunkEnd,
-    /// Closes the last chunk if there is one, and the body.
-    End {
-        chunk: bool,
-    },
 }
 
 /// Why a message did not get across.
@@ -135,7 +118,7 @@ impl Flow {
     pub(crate) fn rewind(&mut self, head: usize) {
         (self.head, self.written, self.moved) = (head, 0, 0);
         let interrupted = self.piece.take().filter(|piece| piece.payload > 0);
-        let next = interrupted.map(|piece| Piece { written: 0, ..piece });
+        let next = interrupted.map(Piece::again);
         self.piece = match &mut self.replay {
             Some(replay) => replay.rewind(next),
             None => next,
@@ -191,7 +174,7 @@ impl Flow {
             return Ok(());
         }
         if let Some(length) = self.replay.as_ref().and_then(|replay| replay.due()) {
-            self.piece = Some(self.piece_of(length, true));
+            self.piece = Some(Piece::replayed(length, self.coding));
             return Ok(());
         }
         self.prepare(input, buffers)
@@ -251,7 +234,7 @@ impl Flow {
             if decoded.produced > 0 {
                 self.ended = self.decoder.is_done();
                 self.piece =
-                    Some(Piece { consumed: decoded.consumed, ..self.piece_of(decoded.produced, false) });
+                    Some(Piece::decoded(decoded.produced, decoded.consumed, self.coding, self.ended));
                 return Ok(());
             }
             if decoded.consumed == 0 {
@@ -265,20 +248,10 @@ impl Flow {
         Ok(())
     }
 
-    fn piece_of(&self, payload: usize, is_replayed: bool) -> Piece {
-        let (header, tail) = match (self.coding, self.ended) {
-            (Coding::Identity, _) => (None, Tail::None),
-            (Coding::Chunked, false) => (Some(ChunkHeader::new(payload)), Tail::ChunkEnd),
-            (Coding::Chunked, true) => (Some(ChunkHeader::new(payload)), Tail::End { chunk: true }),
-        };
-        Piece { header, is_replayed, payload, consumed: 0, tail, written: 0 }
-    }
-
     fn finish(&mut self) {
         self.ended = true;
         if self.coding == Coding::Chunked {
-            let tail = Tail::End { chunk: false };
-            self.piece = Some(Piece { tail, ..Piece::EMPTY });
+            self.piece = Some(Piece::END);
         }
     }
 
@@ -340,39 +313,6 @@ impl Flow {
             replay.keep(&ends.input.filled()[..piece.payload]);
         }
         ends.input.consume(piece.consumed, ends.buffers);
-    }
-}
-
-impl Piece {
-    /// Whether its payload stands in the replay.
-    pub(crate) fn is_replayed(&self) -> bool {
-        self.is_replayed
-    }
-
-    const EMPTY: Piece =
-        Piece { header: None, is_replayed: false, payload: 0, consumed: 0, tail: Tail::None, written: 0 };
-
-    fn parts<'a>(&'a self, source: &'a [u8], trailers: &'a [u8]) -> [&'a [u8]; 5] {
-        let header = self.header.as_ref().map_or(&[][..], ChunkHeader::as_bytes);
-        let [tail, trailers, end] = self.tail.parts(trailers);
-        [header, &source[..self.payload], tail, trailers, end]
-    }
-}
-
-impl Tail {
-    fn parts(self, trailers: &[u8]) -> [&[u8]; 3] {
-        match self {
-            Tail::None => [&[], &[], &[]],
-            Tail::ChunkEnd => [CHUNK_END, &[], &[]],
-            Tail::End { chunk } => {
-                let before: &[u8] = if chunk { CHUNK_END } else { &[] };
-                match trailers {
-                    [] => [before, LAST_CHUNK, &[]],
-                    _ if chunk => [b"\r\n0\r\n", trailers, CHUNK_END],
-                    _ => [LAST_CHUNK_START, trailers, CHUNK_END],
-                }
-            }
-        }
     }
 }
 

@@ -29,7 +29,6 @@ mod proxy_status;
 mod race;
 mod random;
 mod relay;
-mod replay;
 mod request;
 mod retry;
 mod scratch;

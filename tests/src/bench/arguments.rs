@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use evenkeel_tests::product::beside_this_program;
+
 const USAGE: &str = "\
 usage: bench [--quick] [--bin BIN] [--base BIN] [--only haproxy,nginx,evenkeel] [--rounds N] [--write FILE]
 
@@ -10,7 +12,7 @@ usage: bench [--quick] [--bin BIN] [--base BIN] [--only haproxy,nginx,evenkeel] 
   --base BIN    compare with this evenkeel instead of the peers: nine interleaved pairs (or --rounds)
   --only NAMES  measure only these
   --rounds N    interleaved rounds; default 3
-  --write FILE  write the report there too";
+  --write FILE  write the report there too, between its markers";
 
 /// What was asked for.
 #[derive(Clone, Debug)]
@@ -28,7 +30,7 @@ impl Arguments {
     pub(crate) fn read() -> Result<Arguments, String> {
         let mut arguments = Arguments {
             is_quick: false,
-            binary: beside_this_program(),
+            binary: beside_this_program("evenkeel"),
             base: None,
             only: ["haproxy", "nginx", "evenkeel"].map(str::to_owned).to_vec(),
             rounds: None,
@@ -59,9 +61,4 @@ impl Arguments {
 fn number(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| *number > 0);
     number.ok_or(format!("--rounds {text}: not a positive number\n\n{USAGE}"))
-}
-
-fn beside_this_program() -> PathBuf {
-    let program = std::env::current_exe().expect("a running program has a path");
-    program.with_file_name("evenkeel")
 }

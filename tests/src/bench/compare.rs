@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+use evenkeel_tests::product::Product;
+
 use crate::arguments::Arguments;
 use crate::backends::Backends;
 use crate::cases::Case;
-use crate::contestant::Contestant;
+use crate::contestant;
 use crate::peers::measure;
 use crate::statistics::{interval, median};
 
@@ -14,9 +16,9 @@ const PAIRS: usize = 9;
 
 /// Measures and prints one line a case.
 pub(crate) fn run(arguments: &Arguments, base: &Path) {
-    let builds = [base.to_owned(), arguments.binary.clone()].map(Contestant::Evenkeel);
+    let builds = [base.to_owned(), arguments.binary.clone()].map(Product::Evenkeel);
     let backends = Backends::start();
-    let running = builds.each_ref().map(|one| one.start(backends.addresses, false));
+    let running = builds.each_ref().map(|one| contestant::start(one, backends.addresses, false));
     let pairs = arguments.rounds(PAIRS);
     println!("CPU per request, new build / base, median of {pairs} interleaved pairs [95 % interval]\n");
     println!("| case | base, µs | new, µs | ratio |\n|---|---:|---:|---:|");

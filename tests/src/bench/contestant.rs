@@ -2,24 +2,14 @@
 
 use std::net::SocketAddr;
 use std::os::unix::net::UnixDatagram;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use evenkeel_tests::client::Client;
-use evenkeel_tests::nginx::{free_address, launch, wait_until_it_answers, write_configuration};
+use evenkeel_tests::nginx::{free_address, wait_until_it_answers};
 use evenkeel_tests::process::Process;
-use evenkeel_tests::tools::tool;
+use evenkeel_tests::product::Product;
 use tempfile::TempDir;
 
 use crate::cores;
-
-/// A proxy to be measured.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Contestant {
-    Haproxy,
-    Nginx,
-    Evenkeel(PathBuf),
-}
 
 /// A running one, on its core.
 pub(crate) struct Running {
@@ -28,79 +18,35 @@ pub(crate) struct Running {
     _folder: TempDir,
 }
 
-impl Contestant {
-    /// As the report calls it.
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Contestant::Haproxy => "HAProxy",
-            Contestant::Nginx => "nginx",
-            Contestant::Evenkeel(_) => "evenkeel",
-        }
+/// Its configuration. `log` is where requests are logged: a socket for HAProxy, a file for the others.
+pub(crate) fn configuration(
+    product: &Product,
+    listen: &str,
+    backends: [&str; 2],
+    log: Option<&str>,
+) -> String {
+    match product {
+        Product::Haproxy => haproxy(listen, backends, log),
+        Product::Nginx => nginx(listen, backends, log),
+        Product::Evenkeel(_) => evenkeel(listen, backends, log),
     }
+}
 
-    /// What the program says about its version.
-    pub(crate) fn version(&self) -> String {
-        let mut command = Command::new(match self {
-            Contestant::Haproxy => tool("haproxy"),
-            Contestant::Nginx => tool("nginx"),
-            Contestant::Evenkeel(program) => program.clone(),
-        });
-        command.arg(match self {
-            Contestant::Evenkeel(_) => "--version",
-            _ => "-v",
-        });
-        let output = command.output().expect("it tells its version");
-        let text = [output.stdout, output.stderr].concat();
-        let text = String::from_utf8_lossy(&text).into_owned();
-        text.lines().next().unwrap_or_default().to_owned()
+/// Starts it on the proxy's core before these backends.
+pub(crate) fn start(product: &Product, backends: [SocketAddr; 2], is_logging: bool) -> Running {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let address = free_address();
+    let log = folder.path().join("log");
+    if is_logging && *product == Product::Haproxy {
+        drain(UnixDatagram::bind(&log).expect("a short path"));
     }
-
-    /// Its configuration. `log` is where requests are logged: a socket for HAProxy, a file for the others.
-    pub(crate) fn configuration(&self, listen: &str, backends: [&str; 2], log: Option<&str>) -> String {
-        match self {
-            Contestant::Haproxy => haproxy(listen, backends, log),
-            Contestant::Nginx => nginx(listen, backends, log),
-            Contestant::Evenkeel(_) => evenkeel(listen, backends, log),
-        }
-    }
-
-    /// Starts it on the proxy's core before these backends.
-    pub(crate) fn start(&self, backends: [SocketAddr; 2], is_logging: bool) -> Running {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let address = free_address();
-        let log = folder.path().join("log");
-        if is_logging && *self == Contestant::Haproxy {
-            drain(UnixDatagram::bind(&log).expect("a short path"));
-        }
-        let log = log.display().to_string();
-        let [first, second] = backends.map(|address| address.to_string());
-        let configuration =
-            self.configuration(&address.to_string(), [&first, &second], is_logging.then_some(&log));
-        let process = cores::as_proxy(|| self.launch(folder.path(), &configuration));
-        wait_until_it_answers(address);
-        Running { address, process, _folder: folder }
-    }
-
-    fn launch(&self, folder: &Path, configuration: &str) -> Process {
-        let file = folder.join("configuration");
-        std::fs::write(&file, configuration).unwrap();
-        match self {
-            Contestant::Nginx => {
-                write_configuration(folder, 1, configuration);
-                launch(folder)
-            }
-            Contestant::Haproxy => {
-                let mut command = Command::new(tool("haproxy"));
-                command.arg("-db").arg("-f").arg(&file);
-                Process::start("haproxy", command, folder)
-            }
-            Contestant::Evenkeel(program) => {
-                let mut command = Command::new(program);
-                command.arg("run").arg("-c").arg(&file);
-                Process::start("evenkeel", command, folder)
-            }
-        }
-    }
+    let log = log.display().to_string();
+    let [first, second] = backends.map(|address| address.to_string());
+    let configuration =
+        configuration(product, &address.to_string(), [&first, &second], is_logging.then_some(&log));
+    let process = cores::as_proxy(|| product.launch(folder.path(), &configuration));
+    wait_until_it_answers(address);
+    Running { address, process, _folder: folder }
 }
 
 impl Running {
@@ -153,10 +99,14 @@ backend web
 fn nginx(listen: &str, [first, second]: [&str; 2], log: Option<&str>) -> String {
     let log = log.map_or("off".to_owned(), |path| format!("{path} combined"));
     format!(
-        "keepalive_requests 100000000; client_body_buffer_size 128k;
-upstream web {{ server {first}; server {second}; keepalive 64; keepalive_requests 100000000; }}
-server {{ listen {listen} backlog=4096; access_log {log};
-  location / {{ proxy_pass http://web; proxy_http_version 1.1; proxy_set_header Connection \"\"; }}
+        "worker_processes 1; worker_rlimit_nofile 20000;
+events {{ worker_connections 16000; }}
+http {{
+  keepalive_requests 100000000; client_body_buffer_size 128k;
+  upstream web {{ server {first}; server {second}; keepalive 64; keepalive_requests 100000000; }}
+  server {{ listen {listen} backlog=4096; access_log {log};
+    location / {{ proxy_pass http://web; proxy_http_version 1.1; proxy_set_header Connection \"\"; }}
+  }}
 }}"
     )
 }

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::fd::OwnedFd;
-use socket2::{Domain, Socket, Type};
+
+use evenkeel_tests::nonblocking::{self, is_not_yet};
 
 use crate::cases::{CONNECTIONS, Case};
 
@@ -184,28 +185,11 @@ fn check(head: &[u8], case: &Case) -> io::Result<()> {
 }
 
 fn connect(address: SocketAddr) -> io::Result<Connection> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    socket.set_nonblocking(true)?;
-    socket.set_tcp_nodelay(true)?;
-    match socket.connect(&address.into()) {
-        Err(error) if error.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {
-            return Err(error);
-        }
-        _ => {}
-    }
     Ok(Connection {
-        stream: socket.into(),
+        stream: nonblocking::connect(address)?,
         started: Instant::now(),
         written: 0,
         head: Vec::with_capacity(1024),
         left: None,
     })
-}
-
-/// A connection that is still being made says `ENOTCONN` when it is read or written.
-fn is_not_yet(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::NotConnected | io::ErrorKind::Interrupted
-    )
 }

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use evenkeel_tests::process::cpu_nanoseconds;
+use evenkeel_tests::product::Product;
 
 use crate::arguments::Arguments;
 use crate::backends::Backends;
 use crate::cases::Case;
-use crate::contestant::{Contestant, Running};
+use crate::contestant::{self, Running};
 use crate::generator;
 use crate::idle;
 use crate::quiet::{self, Account};
@@ -37,7 +38,7 @@ pub(crate) fn run(arguments: &Arguments) {
     let cases = Case::all(arguments.is_quick);
     let mut report = Report::new(&contestants, arguments);
     for is_logging in [false, true] {
-        let start = |one: &Contestant| one.start(backends.addresses, is_logging);
+        let start = |one: &Product| contestant::start(one, backends.addresses, is_logging);
         let running: Vec<Running> = contestants.iter().map(start).collect();
         for round in 0..arguments.rounds(3) {
             for case in &cases {
@@ -52,14 +53,14 @@ pub(crate) fn run(arguments: &Arguments) {
         }
     }
     for _ in 0..arguments.rounds(3) {
-        for (who, contestant) in contestants.iter().enumerate() {
-            let running = contestant.start(backends.addresses, false);
+        for (who, product) in contestants.iter().enumerate() {
+            let running = contestant::start(product, backends.addresses, false);
             let connections = idle::connections(arguments.is_quick);
             let bytes = idle::bytes_per_connection(&running, connections);
-            eprintln!("{:9} idle connection {bytes:.0} bytes", contestant.name());
+            eprintln!("{:9} idle connection {bytes:.0} bytes", product.name());
             report.add_idle(who, bytes);
             let p99 = slow::measure(&running, &cases[0]);
-            eprintln!("{:9} p99 alone and beside slow clients {p99:.2?}", contestant.name());
+            eprintln!("{:9} p99 alone and beside slow clients {p99:.2?}", product.name());
             report.add_slow(who, p99);
         }
     }
@@ -94,12 +95,8 @@ fn measure_once(running: &Running, backends: &Backends, case: &Case) -> Measurem
     }
 }
 
-fn contestants(arguments: &Arguments) -> Vec<Contestant> {
-    let known = |name: &String| match name.as_str() {
-        "haproxy" => Contestant::Haproxy,
-        "nginx" => Contestant::Nginx,
-        "evenkeel" => Contestant::Evenkeel(arguments.binary.clone()),
-        other => panic!("--only {other}: haproxy, nginx or evenkeel"),
-    };
-    arguments.only.iter().map(known).collect()
+fn contestants(arguments: &Arguments) -> Vec<Product> {
+    let known = |name: &String| Product::named(name, &arguments.binary);
+    let all: Result<_, String> = arguments.only.iter().map(known).collect();
+    all.unwrap_or_else(|text| panic!("--only {text}"))
 }

@@ -3,10 +3,13 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use evenkeel_tests::document;
+use evenkeel_tests::product::{Product, machine};
+
 use crate::arguments::Arguments;
 use crate::backends::Backends;
 use crate::cases::{CONNECTIONS, Case};
-use crate::contestant::Contestant;
+use crate::contestant;
 use crate::idle;
 use crate::peers::Measurement;
 use crate::slow::{HALF, READERS};
@@ -14,7 +17,7 @@ use crate::statistics::median;
 
 /// Everything measured, in rounds.
 pub(crate) struct Report {
-    contestants: Vec<Contestant>,
+    contestants: Vec<Product>,
     rounds: usize,
     measured: Vec<(&'static str, bool, usize, Measurement)>,
     idle: Vec<(usize, f64)>,
@@ -22,7 +25,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn new(contestants: &[Contestant], arguments: &Arguments) -> Report {
+    pub(crate) fn new(contestants: &[Product], arguments: &Arguments) -> Report {
         Report {
             contestants: contestants.to_vec(),
             rounds: arguments.rounds(3),
@@ -49,12 +52,12 @@ impl Report {
         let text = self.text(arguments);
         println!("{text}");
         if let Some(file) = &arguments.write {
-            std::fs::write(file, text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+            document::write(file, "bench", &text);
         }
     }
 
     fn text(&self, arguments: &Arguments) -> String {
-        let mut text = String::from("# Benchmarks\n\n");
+        let mut text = String::new();
         let _ = writeln!(
             text,
             "Written by `make bench ARGS=\"--write docs/benchmarks.md\"`. One core for the proxy, one for the load generator and the backends; {CONNECTIONS} \
@@ -158,9 +161,10 @@ impl Report {
              evenkeel its JSON line to a file. nginx has its default proxy buffers, of 8 x 4 KiB; its buffer for request \
              bodies is large enough for the body of this benchmark.\n",
         );
-        for contestant in &self.contestants {
-            let configuration = contestant.configuration("PROXY", ["BACKEND-1", "BACKEND-2"], Some("LOG"));
-            let name = contestant.name();
+        for product in &self.contestants {
+            let configuration =
+                contestant::configuration(product, "PROXY", ["BACKEND-1", "BACKEND-2"], Some("LOG"));
+            let name = product.name();
             let _ = writeln!(text, "\n{name} (with its log):\n\n```\n{}\n```", configuration.trim_end());
         }
         let _ =
@@ -175,7 +179,7 @@ impl Report {
     }
 
     fn ratio(&self, case: &str, is_logging: bool, who: usize) -> Option<f64> {
-        let haproxy = self.contestants.iter().position(|one| *one == Contestant::Haproxy)?;
+        let haproxy = self.contestants.iter().position(|one| *one == Product::Haproxy)?;
         let mine = self.rounds(case, is_logging, who);
         let theirs = self.rounds(case, is_logging, haproxy);
         let ratios: Vec<f64> = mine.iter().zip(&theirs).map(|(mine, theirs)| mine.cpu / theirs.cpu).collect();
@@ -185,15 +189,4 @@ impl Report {
 
 fn middle(rounds: &[Measurement], figure: impl Fn(&Measurement) -> f64) -> f64 {
     median(&rounds.iter().map(figure).collect::<Vec<_>>())
-}
-
-/// Processor, cores and kernel.
-fn machine() -> String {
-    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let processors = read("/proc/cpuinfo");
-    let model = processors.lines().find(|line| line.starts_with("model name"));
-    let model = model.and_then(|line| line.split_once(": ")).map_or("?", |(_, name)| name);
-    let cores = processors.lines().filter(|line| line.starts_with("processor")).count();
-    let kernel = read("/proc/sys/kernel/osrelease");
-    format!("{cores} x {model}, Linux {}", kernel.trim())
 }

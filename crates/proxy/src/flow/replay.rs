@@ -1,10 +1,10 @@
 //! What was sent of a request body, kept so that it can be sent again.
 
-use crate::flow::Piece;
+use super::piece::Piece;
 
 /// Payload that was sent, up to a limit; beyond it nothing is kept, and the body cannot be sent again.
 #[derive(Debug)]
-pub(crate) struct Replay {
+pub(super) struct Replay {
     bytes: Vec<u8>,
     most: usize,
     /// Whether more was sent than is kept.
@@ -16,22 +16,22 @@ pub(crate) struct Replay {
 }
 
 impl Replay {
-    pub(crate) fn new(most: usize) -> Self {
+    pub(super) fn new(most: usize) -> Self {
         Replay { bytes: Vec::new(), most, is_lost: false, is_due: false, next: None }
     }
 
     /// Whether everything that was sent is still there.
-    pub(crate) fn is_whole(&self) -> bool {
+    pub(super) fn is_whole(&self) -> bool {
         !self.is_lost
     }
 
     /// What is kept.
-    pub(crate) fn bytes(&self) -> &[u8] {
+    pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
     /// Keeps what was sent just now.
-    pub(crate) fn keep(&mut self, payload: &[u8]) {
+    pub(super) fn keep(&mut self, payload: &[u8]) {
         if self.is_lost || self.bytes.len() + payload.len() > self.most {
             self.is_lost = true;
             self.bytes = Vec::new();
@@ -41,9 +41,9 @@ impl Replay {
     }
 
     /// Begins again: with what is kept, and then with `interrupted`, which is returned at once if nothing is kept.
-    pub(crate) fn rewind(&mut self, interrupted: Option<Piece>) -> Option<Piece> {
+    pub(super) fn rewind(&mut self, interrupted: Option<Piece>) -> Option<Piece> {
         // Interrupted while it was sent again: what follows has not changed.
-        let next = self.next.take().or(interrupted.filter(|piece| !piece.is_replayed()));
+        let next = self.next.take().or(interrupted.filter(|piece| !piece.is_replayed));
         self.is_due = !self.bytes.is_empty();
         match self.is_due {
             true => {
@@ -55,12 +55,12 @@ impl Replay {
     }
 
     /// How many bytes have to be sent before anything else, if any.
-    pub(crate) fn due(&self) -> Option<usize> {
+    pub(super) fn due(&self) -> Option<usize> {
         self.is_due.then_some(self.bytes.len())
     }
 
     /// What is kept was sent once more; what follows it, if that has been read already.
-    pub(crate) fn resent(&mut self) -> Option<Piece> {
+    pub(super) fn resent(&mut self) -> Option<Piece> {
         self.is_due = false;
         self.next.take()
     }

@@ -1,0 +1,88 @@
+//! What evenkeel says about a request that failed: its line in the access log.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use crate::backend;
+
+/// The lines of an access log, by the number of the request.
+pub(crate) struct Evidence(HashMap<usize, Value>);
+
+impl Evidence {
+    /// Reads everything that evenkeel wrote; what is not a request of ours is left.
+    pub(crate) fn of(output: &str) -> Evidence {
+        let read = |line| {
+            let line: Value = serde_json::from_str(line).ok()?;
+            Some((backend::id(line["path"].as_str()?)?, line))
+        };
+        Evidence(output.lines().filter_map(read).collect())
+    }
+
+    /// Why a request failed, in the words of the log; requests with the same words failed in the same way.
+    pub(crate) fn why(&self, id: usize) -> String {
+        let Some(line) = self.0.get(&id) else {
+            return "not in the access log".to_owned();
+        };
+        let word = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+        let mut why = format!(
+            "{} {}, {}, after {} attempts",
+            line["status"],
+            word(&line["cause"]),
+            class(line),
+            line["attempts"]
+        );
+        for attempt in line["tries"].as_array().into_iter().flatten() {
+            why += &format!(", before it {} {}", word(&attempt["cause"]), class(attempt));
+        }
+        match line["detail"].as_str() {
+            Some(detail) => format!("{why} ({detail})"),
+            None => why,
+        }
+    }
+
+    /// Whether the log admits that no backend can have received the request.
+    pub(crate) fn was_never_sent(&self, id: usize) -> bool {
+        let Some(line) = self.0.get(&id) else { return true };
+        line["attempts"] == 0 || line["class"] == "not_sent"
+    }
+
+    /// The line itself.
+    pub(crate) fn line(&self, id: usize) -> Option<&Value> {
+        self.0.get(&id)
+    }
+}
+
+fn class(of: &Value) -> &str {
+    of["class"].as_str().unwrap_or("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOG: &str = r#"
+{"event":"start","path":"/etc/evenkeel.yaml"}
+{"method":"GET","path":"/healthz","status":200}
+{"method":"POST","path":"/orders?id=4","status":502,"cause":"stale_reuse","class":"maybe","attempts":1}
+{"method":"POST","path":"/orders?id=9","status":502,"cause":"connect_refused","class":"not_sent","attempts":2,"tries":[{"backend":"b","cause":"connect_refused","class":"not_sent"}],"detail":"told"}
+{"method":"POST","path":"/orders?id=14","status":503,"cause":"no_healthy_backend","attempts":0}
+"#;
+
+    #[test]
+    fn a_failure_is_told_in_the_words_of_the_log() {
+        let evidence = Evidence::of(LOG);
+        assert_eq!(evidence.why(4), "502 stale_reuse, maybe, after 1 attempts");
+        assert_eq!(
+            evidence.why(9),
+            "502 connect_refused, not_sent, after 2 attempts, before it connect_refused not_sent (told)"
+        );
+        assert_eq!(evidence.why(5), "not in the access log");
+    }
+
+    #[test]
+    fn what_was_sent_is_told_from_what_was_not() {
+        let evidence = Evidence::of(LOG);
+        assert_eq!([4, 9, 14, 5].map(|id| evidence.was_never_sent(id)), [false, true, true, true]);
+    }
+}

@@ -1,0 +1,99 @@
+//! The proxies that are set beside each other.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::nginx;
+use crate::process::Process;
+use crate::tools::tool;
+
+/// A program that stands before backends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Product {
+    /// Debian's.
+    Haproxy,
+    /// Debian's.
+    Nginx,
+    /// The build at this path.
+    Evenkeel(PathBuf),
+}
+
+impl Product {
+    /// The product that a command line calls so; `evenkeel` is the build at this path.
+    ///
+    /// # Errors
+    /// What the name may be.
+    pub fn named(name: &str, evenkeel: &Path) -> Result<Product, String> {
+        match name {
+            "haproxy" => Ok(Product::Haproxy),
+            "nginx" => Ok(Product::Nginx),
+            "evenkeel" => Ok(Product::Evenkeel(evenkeel.to_owned())),
+            other => Err(format!("{other}: haproxy, nginx or evenkeel")),
+        }
+    }
+
+    /// As reports call it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Product::Haproxy => "HAProxy",
+            Product::Nginx => "nginx",
+            Product::Evenkeel(_) => "evenkeel",
+        }
+    }
+
+    /// What the program says about its version.
+    pub fn version(&self) -> String {
+        let mut command = Command::new(match self {
+            Product::Haproxy => tool("haproxy"),
+            Product::Nginx => tool("nginx"),
+            Product::Evenkeel(program) => program.clone(),
+        });
+        command.arg(match self {
+            Product::Evenkeel(_) => "--version",
+            _ => "-v",
+        });
+        let output = command.output().expect("it tells its version");
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        text.lines().next().unwrap_or_default().to_owned()
+    }
+
+    /// Runs it with this whole configuration, written into a folder.
+    pub fn launch(&self, folder: &Path, configuration: &str) -> Process {
+        let file = folder.join("configuration");
+        std::fs::write(&file, configuration).unwrap();
+        match self {
+            Product::Nginx => {
+                nginx::write_whole_configuration(folder, configuration);
+                nginx::launch(folder)
+            }
+            Product::Haproxy => {
+                let mut command = Command::new(tool("haproxy"));
+                command.arg("-db").arg("-f").arg(&file);
+                Process::start("haproxy", command, folder)
+            }
+            Product::Evenkeel(program) => {
+                let mut command = Command::new(program);
+                command.arg("run").arg("-c").arg(&file);
+                Process::start("evenkeel", command, folder)
+            }
+        }
+    }
+}
+
+/// The program called `name` beside the one that runs.
+pub fn beside_this_program(name: &str) -> PathBuf {
+    let program = std::env::current_exe().expect("a running program has a path");
+    program.with_file_name(name)
+}
+
+/// Processor, cores and kernel, for a report.
+pub fn machine() -> String {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let processors = read("/proc/cpuinfo");
+    let model = processors.lines().find(|line| line.starts_with("model name"));
+    let model = model.and_then(|line| line.split_once(": ")).map_or("?", |(_, name)| name);
+    let cores = processors.lines().filter(|line| line.starts_with("processor")).count();
+    let kernel = read("/proc/sys/kernel/osrelease");
+    format!("{cores} x {model}, Linux {}", kernel.trim())
+}
