@@ -4,6 +4,7 @@
 
 mod journal;
 mod script;
+mod silent;
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -20,6 +21,7 @@ use self::journal::Journal;
 use crate::request::{Reader, Request};
 
 pub use script::{Answer, Next, Script, reset};
+pub use silent::{FullQueue, Refusing};
 
 /// Longest that a backend waits for bytes: a test is over by then.
 const IDLE: Duration = Duration::from_secs(120);
@@ -155,27 +157,6 @@ impl Drop for Backend {
             // Its panic has been printed; dropping must not panic again.
             let _ = acceptor.join();
         }
-    }
-}
-
-/// An address that refuses connections for as long as this lives: bound, not listening.
-pub struct Refusing {
-    socket: Socket,
-}
-
-impl Default for Refusing {
-    fn default() -> Self {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("the kernel has a free port");
-        Refusing { socket }
-    }
-}
-
-impl Refusing {
-    /// As a configuration names it.
-    pub fn address(&self) -> String {
-        let address = self.socket.local_addr().unwrap();
-        address.as_socket().unwrap().to_string()
     }
 }
 

@@ -20,6 +20,14 @@ pub struct Request {
 }
 
 impl Request {
+    /// A request of which the head has arrived.
+    pub fn of_head(head: String) -> Request {
+        let mut words = head.split(' ');
+        let mut word = || words.next().unwrap_or_default().to_owned();
+        let (method, target) = (word(), word());
+        Request { method, target, head, body_bytes: 0, checksum: Checksum::default() }
+    }
+
     /// Reads one with its body; `None` if the connection ended before its first byte. One that expects it is invited to
     /// send its body.
     pub fn read<S: Read>(
@@ -29,28 +37,11 @@ impl Request {
         let Some(head) = reader.head()? else {
             return Ok(None);
         };
-        let mut words = head.split(' ');
-        let mut request = Request {
-            method: words.next().unwrap_or_default().to_owned(),
-            target: words.next().unwrap_or_default().to_owned(),
-            head: head.clone(),
-            body_bytes: 0,
-            checksum: Checksum::default(),
-        };
+        let mut request = Request::of_head(head);
         if request.field("expect").is_some() {
             invite(&mut reader.stream)?;
         }
-        let (mut bytes, mut checksum) = (0, request.checksum);
-        let take = |piece: &[u8]| {
-            bytes += piece.len() as u64;
-            checksum.add(piece);
-        };
-        if request.field("transfer-encoding").is_some() {
-            reader.chunked(take)?;
-        } else if let Some(length) = request.field("content-length") {
-            reader.exact(length.parse().unwrap_or(0), take)?;
-        }
-        (request.body_bytes, request.checksum) = (bytes, checksum);
+        reader.body_of(&mut request)?;
         Ok(Some(request))
     }
 
@@ -106,6 +97,28 @@ impl<S: Read> Reader<S> {
                 };
             }
         }
+    }
+
+    /// Reads the body of a request whose head was read, and notes its length and checksum.
+    pub fn body_of(&mut self, request: &mut Request) -> io::Result<()> {
+        let (mut bytes, mut checksum) = (0, request.checksum);
+        let take = |piece: &[u8]| {
+            bytes += piece.len() as u64;
+            checksum.add(piece);
+        };
+        self.body_into(request, take)?;
+        (request.body_bytes, request.checksum) = (bytes, checksum);
+        Ok(())
+    }
+
+    /// Reads the body of a request whose head was read, and hands it on in pieces.
+    pub fn body_into(&mut self, request: &Request, take: impl FnMut(&[u8])) -> io::Result<()> {
+        if request.field("transfer-encoding").is_some() {
+            self.chunked(take)?;
+        } else if let Some(length) = request.field("content-length") {
+            self.exact(length.parse().unwrap_or(0), take)?;
+        }
+        Ok(())
     }
 
     /// Reads exactly `length` bytes and hands them on in pieces.

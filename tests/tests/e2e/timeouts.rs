@@ -1,12 +1,10 @@
 //! Waits that end, and what the client is told.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use evenkeel_tests::backend::{Backend, Script};
+use evenkeel_tests::backend::{Backend, FullQueue, Script};
 use evenkeel_tests::balancer::Evenkeel;
 use evenkeel_tests::client::Client;
-use socket2::{Domain, Socket, Type};
 
 use crate::forwarding::one_backend_with;
 
@@ -56,35 +54,12 @@ fn a_get_leaves_a_hung_backend_for_another() {
 
 #[test]
 fn a_connection_that_is_never_made_is_given_up() {
-    let full = FullBacklog::new();
+    let full = FullQueue::default();
     let evenkeel = Evenkeel::start(&format!(
         "pools: {{ web: {{ backends: [\"{}\"], timeouts: {{ connect: 300ms }} }} }}\n",
-        full.address
+        full.address()
     ));
     expect_504(&evenkeel, "connect_timeout", Duration::from_millis(300));
-}
-
-/// A listener that accepts nothing and whose queue is full: the kernel drops further attempts.
-struct FullBacklog {
-    address: SocketAddr,
-    _socket: Socket,
-    _queued: Vec<Socket>,
-}
-
-impl FullBacklog {
-    fn new() -> FullBacklog {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
-        socket.listen(0).unwrap();
-        let address = socket.local_addr().unwrap().as_socket().unwrap();
-        let queue = |_| {
-            let client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-            // Those that find the queue full time out, which is what is wanted of them.
-            let _ = client.connect_timeout(&address.into(), Duration::from_millis(100));
-            client
-        };
-        FullBacklog { address, _queued: (0..4).map(queue).collect(), _socket: socket }
-    }
 }
 
 #[test]

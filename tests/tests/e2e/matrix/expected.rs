@@ -1,0 +1,64 @@
+//! What follows from a row for one cell.
+
+use super::cells::{Bad, Cell, Kind};
+use super::row::{Asking, Ending, Retry, Row, Weight};
+
+/// What a cell has to look like.
+#[derive(Debug)]
+pub(super) struct Expected {
+    /// Whether the client gets a good backend's answer in the end.
+    pub(super) is_hidden: bool,
+    /// Attempts that failed, the last included if it did.
+    pub(super) failed: usize,
+    /// Attempts in all: neither what was never begun nor the fresh connection after a stale one counts.
+    pub(super) attempts: usize,
+    /// Heads that backends read; `None` where that depends on the moment.
+    pub(super) deliveries: Option<usize>,
+    /// Whether a stale connection was replaced.
+    pub(super) is_refreshed: bool,
+    /// Whether the backends that failed are ejected, at one strike; `None` where the table leaves it to the blame.
+    pub(super) is_ejected: Option<bool>,
+}
+
+pub(super) fn expected(row: &Row, cell: Cell) -> Expected {
+    let may_repeat = match row.retry {
+        Retry::Any => true,
+        Retry::Once | Retry::Refresh => cell.kind.is_repeatable(),
+        Retry::Safe => cell.kind == Kind::Get,
+        Retry::Never => false,
+    };
+    let is_refreshed = row.is_stale && may_repeat;
+    let failed = match (row.retry, may_repeat, cell.bad) {
+        (Retry::Refresh, true, _) => 0,
+        (Retry::Any, true, Bad::All) => 3,
+        (Retry::Once | Retry::Safe, true, Bad::All) => 2,
+        _ => 1,
+    };
+    let is_hidden = may_repeat && (failed == 0 || cell.bad == Bad::One);
+    let never_sent = row.class == "not_sent" || row.status == 404 || row.asking == Asking::AfterEjections;
+    let answered = usize::from(is_hidden);
+    let deliveries = match row.asking {
+        Asking::BadChunk => None,
+        Asking::TooMuch => Some(0),
+        _ if never_sent => Some(answered),
+        _ => Some(failed + answered + usize::from(is_refreshed)),
+    };
+    let attempts = match row.asking {
+        Asking::Elsewhere | Asking::TooMuch | Asking::AfterEjections => 0,
+        _ => failed + answered,
+    };
+    let is_ejected = match row.weight {
+        Weight::Hard => Some(true),
+        Weight::Soft => (is_hidden && failed > 0).then_some(true),
+        Weight::None => (row.asking != Asking::AfterEjections).then_some(false),
+    };
+    let is_failure = !row.cause.is_empty();
+    Expected {
+        is_hidden,
+        failed: if is_failure { failed } else { 0 },
+        attempts,
+        deliveries,
+        is_refreshed,
+        is_ejected: if row.ending == Ending::Left { Some(false) } else { is_ejected },
+    }
+}

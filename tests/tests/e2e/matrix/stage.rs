@@ -1,0 +1,214 @@
+//! A row on stage: one evenkeel with a pool for each cell, five backends that all pools share, and the requests.
+
+use std::collections::HashSet;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+use evenkeel_tests::backend::Refusing;
+use evenkeel_tests::balancer::{Evenkeel, SOON};
+use evenkeel_tests::client::Client;
+use evenkeel_tests::raw::RawBackend;
+use evenkeel_tests::tools::tool;
+use evenkeel_tests::wait;
+use serde_json::Value;
+
+use super::bad::{Badness, backend};
+use super::cells::{Bad, Cell, Wire};
+use super::client::{Seen, ask};
+use super::judge::{Evidence, judge};
+use super::row::{Asking, Row, World};
+
+/// What the backends note, and what they wait for.
+#[derive(Default)]
+pub(super) struct Stage {
+    /// Backend and target of each head that was read whole.
+    deliveries: Mutex<Vec<(String, String)>>,
+    answered: Mutex<HashSet<String>>,
+    closed: Mutex<HashSet<String>>,
+}
+
+impl Stage {
+    pub(super) fn note_delivery(&self, backend: &str, target: &str) {
+        self.deliveries.lock().unwrap().push((backend.to_owned(), target.to_owned()));
+    }
+
+    /// The client has what it can get.
+    pub(super) fn note_answered(&self, target: &str) {
+        self.answered.lock().unwrap().insert(target.to_owned());
+    }
+
+    pub(super) fn wait_for_client(&self, target: &str) {
+        wait::until_true(SOON, "the client to be answered", || {
+            self.answered.lock().unwrap().contains(target)
+        });
+    }
+
+    /// The proxy has closed the connection on which this request was.
+    pub(super) fn note_closed(&self, target: &str) {
+        self.closed.lock().unwrap().insert(target.to_owned());
+    }
+
+    pub(super) fn wait_until_closed(&self, target: &str) {
+        wait::until_true(SOON, "the backend's connection to close", || {
+            self.closed.lock().unwrap().contains(target)
+        });
+    }
+
+    pub(super) fn is_at_a_bad_one(&self, target: &str) -> bool {
+        self.delivered(target).iter().any(|backend| backend.starts_with("bad"))
+    }
+
+    /// The backends to which this request was delivered.
+    pub(super) fn delivered(&self, target: &str) -> Vec<String> {
+        let deliveries = self.deliveries.lock().unwrap();
+        deliveries.iter().filter(|one| one.1 == target).map(|one| one.0.clone()).collect()
+    }
+}
+
+/// Runs all cells of a row, and tells what is not as the table says.
+pub(super) fn run(row: &Row) -> Vec<String> {
+    let stage = Arc::new(Stage::default());
+    let bad = Badness::of(row, &stage);
+    let good = ["good-1", "good-2"].map(|name| backend(name.into(), None, stage.clone()));
+    let good = good.each_ref().map(RawBackend::address);
+    let cells = cells(row);
+    let refusing = Refusing::default();
+    let text = configuration(row, &cells, &bad.addresses, &good, &refusing);
+    let evenkeel = Evenkeel::start_with(&text, |command| {
+        if matches!(row.world, World::Forbidden) {
+            give_up_privileges(command);
+        }
+    });
+    let address = evenkeel.address();
+    prepare(row, &cells, &evenkeel);
+    let seen: Vec<Vec<(String, Seen)>> = std::thread::scope(|scope| {
+        let stage = &*stage;
+        let asking = cells.iter().map(|cell| {
+            scope.spawn(move || {
+                let requests = if cell.bad == Bad::One { 3 } else { 1 };
+                let target = |number| format!("/{}/{number}", cell.pool());
+                let ask = |target: String| (target.clone(), ask(address, row, *cell, &target, stage));
+                (1..=requests).map(target).map(ask).collect()
+            })
+        });
+        let asking: Vec<_> = asking.collect();
+        let join =
+            |thread: std::thread::ScopedJoinHandle<'_, _>| thread.join().expect("a client does not panic");
+        asking.into_iter().map(join).collect()
+    });
+    fence(&evenkeel);
+    let paths: Vec<&str> = seen.iter().flatten().map(|(target, _)| target.as_str()).collect();
+    let log = log_of(&evenkeel, &paths);
+    let metrics = evenkeel.metrics();
+    let mut complaints = Vec::new();
+    for (cell, seen) in cells.iter().zip(&seen) {
+        let evidence = Evidence { seen, log: &log, stage: &stage, metrics: &metrics };
+        let found = judge(row, *cell, &evidence);
+        if !found.is_empty() {
+            complaints.push(format!("{} {}: {cell}:\n    {}", row.id, row.cause, found.join("\n    ")));
+        }
+    }
+    complaints
+}
+
+fn cells(row: &Row) -> Vec<Cell> {
+    let mut cells = Vec::new();
+    for kind in row.kinds {
+        for bad in row.bad {
+            cells.extend(row.wires.iter().map(|wire| Cell { kind: *kind, bad: *bad, wire: *wire }));
+        }
+    }
+    cells
+}
+
+/// Leaves an idle connection with each backend, or no backend in service, where cells want that.
+fn prepare(row: &Row, cells: &[Cell], evenkeel: &Evenkeel) {
+    let mut client = Client::connect(evenkeel.address());
+    let is_reused = |cell: &&Cell| cell.wire == Wire::Reused;
+    for cell in cells.iter().filter(is_reused) {
+        for _ in 0..3 {
+            let warm = client.get(&format!("/{}/warm", cell.pool()));
+            assert_eq!(warm.status, 200, "{}: {cell}", row.id);
+        }
+    }
+    // A strike of a request from before a change of phase would say nothing.
+    let serving = 3.0 * cells.iter().filter(is_reused).count() as f64;
+    wait::until_true(SOON, "the backends to be serving", || {
+        evenkeel.metrics().sum("evenkeel_backend_state", &[("phase", "serving")]) == serving
+    });
+    for cell in cells.iter().filter(|_| row.asking == Asking::AfterEjections) {
+        let pool = cell.pool();
+        wait::until_true(SOON, "three ejections", || {
+            client.get(&format!("/{pool}/warm"));
+            evenkeel.metrics().sum("evenkeel_backend_ejections_total", &[("pool", &pool)]) == 3.0
+        });
+    }
+}
+
+fn configuration(row: &Row, cells: &[Cell], bad: &[String], good: &[String], fence: &Refusing) -> String {
+    let (mut routes, mut pools) = (String::new(), String::new());
+    let host = if row.asking == Asking::Elsewhere { "host: elsewhere.example, " } else { "" };
+    for cell in cells {
+        let pool = cell.pool();
+        routes.push_str(&format!("  - match: {{ {host}path: /{pool}/ }}\n    pool: {pool}\n"));
+        let backends: Vec<String> = match cell.bad {
+            Bad::One => [("bad-1", &bad[0]), ("good-1", &good[0]), ("good-2", &good[1])].map(named).into(),
+            Bad::All => [("bad-1", &bad[0]), ("bad-2", &bad[1]), ("bad-3", &bad[2])].map(named).into(),
+        };
+        let in_health = row.pool.strip_prefix("when_all_ejected");
+        let health = in_health.map_or_else(String::new, |value| format!(", when_all_ejected{value}"));
+        let settings = if in_health.is_some() { "" } else { row.pool };
+        pools.push_str(&format!(
+            "  {pool}:\n    backends: [{}]\n    health: {{ eject: {{ consecutive: 1, wait: 60s }}{health} }}\n    {settings}\n",
+            backends.join(", ")
+        ));
+    }
+    format!(
+        "access_log: {{ path: stdout }}\nworkers: 1\n\
+         listeners: [{{ name: edge, address: \"127.0.0.1:0\"{}{} }}]\n\
+         routes:\n{routes}  - match: {{ path: /fence }}\n    pool: fence\n\
+         pools:\n{pools}  fence: {{ backends: [\"{}\"], health: {{ eject: {{ consecutive: 1 }} }} }}\n",
+        if row.listener.is_empty() { "" } else { ", " },
+        row.listener,
+        fence.address()
+    )
+}
+
+fn named((name, address): (&str, &String)) -> String {
+    format!("{{ name: {name}, address: \"{address}\" }}")
+}
+
+/// Whatever was to be ejected by earlier requests is ejected when a backend of this last one is.
+fn fence(evenkeel: &Evenkeel) {
+    Client::connect(evenkeel.address()).get("/fence");
+    wait::until_true(SOON, "the last ejection", || {
+        evenkeel.metrics().sum("evenkeel_backend_ejections_total", &[("pool", "fence")]) == 1.0
+    });
+}
+
+/// The access log, once all these requests are in it.
+fn log_of(evenkeel: &Evenkeel, paths: &[&str]) -> Vec<Value> {
+    wait::until(SOON, "the access log", || {
+        let mut events = evenkeel.events();
+        events.retain(|event| event["status"].is_u64());
+        let is_in = |path: &&str| events.iter().any(|event| event["path"] == *path);
+        paths.iter().all(is_in).then_some(events)
+    })
+}
+
+/// Root may use what it has no permission for; a process without these capabilities may not.
+fn give_up_privileges(command: &mut Command) {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let mut without = Command::new(tool("setpriv"));
+    without.args(["--bounding-set", "-dac_override,-dac_read_search"]).arg(command.get_program());
+    without.args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => without.env(name, value),
+            None => without.env_remove(name),
+        };
+    }
+    *command = without;
+}
