@@ -59,9 +59,7 @@ impl Journey<'_> {
             if !retry::refreshes(&failure, class, is_repeatable, &mut self.history) {
                 return Err((failure, class));
             }
-            if let Some(attempt) = &request.attempt {
-                attempt.counters().failures[Cause::StaleReuse as usize].add(1);
-            }
+            request.note_refresh(class);
             wanted.is_fresh = true;
             sending.rewind(request.heads().to_backend.len());
         }

@@ -191,6 +191,20 @@ impl Request {
         }
     }
 
+    /// The connection of the attempt in progress was stale; it goes on with a fresh one.
+    #[cold]
+    pub(crate) fn note_refresh(&mut self, class: Class) {
+        let Some(attempt) = &self.attempt else { return };
+        attempt.counters().failures[Cause::StaleReuse as usize].add(1);
+        self.tries.push(PastTry {
+            backend: attempt.backend().clone(),
+            cause: Some(Cause::StaleReuse),
+            class,
+            is_reused: true,
+            took: self.now.saturating_duration_since(attempt.picked),
+        });
+    }
+
     /// Gives up the attempt in progress, to make or to go on with another one.
     pub(crate) fn try_again(&mut self, cause: Option<Cause>) {
         let Some(attempt) = self.attempt.take() else { return };
