@@ -24,6 +24,7 @@ mod never_twice;
 mod ports;
 mod probes;
 mod prometheus;
+mod races;
 mod reloads;
 mod retries;
 mod retry_rules;
