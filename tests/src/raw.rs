@@ -33,7 +33,7 @@ pub struct RawBackend {
 }
 
 struct Shared {
-    open: Mutex<HashMap<usize, Socket>>,
+    open: Mutex<HashMap<usize, Arc<Socket>>>,
     accepted: AtomicUsize,
     refuses_until: Mutex<Option<Instant>>,
     stopped: AtomicBool,
@@ -45,8 +45,17 @@ pub struct Connection {
     pub number: usize,
     /// Requests whose head was read.
     pub requests: usize,
-    reader: Reader<Socket>,
+    reader: Reader<Line>,
     shared: Arc<Shared>,
+}
+
+/// A socket that whoever stops the backend may shut down; it takes one descriptor.
+struct Line(Arc<Socket>);
+
+impl Read for Line {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.as_ref().read(buffer)
+    }
 }
 
 impl RawBackend {
@@ -69,6 +78,11 @@ impl RawBackend {
     /// As a configuration names it.
     pub fn address(&self) -> String {
         self.address.to_string()
+    }
+
+    /// Whether it still accepts connections: it ends with a panic when this process runs out of something.
+    pub fn is_accepting(&self) -> bool {
+        self.acceptor.as_ref().is_some_and(|acceptor| !acceptor.is_finished())
     }
 
     /// Connections accepted so far.
@@ -127,7 +141,7 @@ impl Connection {
 
     /// Sends bytes.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
-        self.reader.stream.write_all(bytes.as_ref())
+        self.reader.stream.0.as_ref().write_all(bytes.as_ref())
     }
 
     /// Sends bytes and the end of the connection in one segment, if `talk` returns next.
@@ -163,7 +177,7 @@ impl Connection {
 
     /// The socket itself.
     pub fn socket(&self) -> &Socket {
-        &self.reader.stream
+        &self.reader.stream.0
     }
 }
 
@@ -201,14 +215,14 @@ fn accept(shared: &Arc<Shared>, address: SocketAddr, mut listener: Socket, talk:
 
 fn serve(shared: &Arc<Shared>, socket: Socket, talk: Arc<Talk>) {
     let number = shared.accepted.fetch_add(1, Ordering::AcqRel);
-    let handle = socket.try_clone().expect("descriptors left");
-    shared.open.lock().unwrap().insert(number, handle);
+    let socket = Arc::new(socket);
+    shared.open.lock().unwrap().insert(number, socket.clone());
     let shared = shared.clone();
     std::thread::spawn(move || {
         let _ = socket.set_read_timeout(Some(IDLE));
         let _ = socket.set_write_timeout(Some(IDLE));
         let _ = socket.set_tcp_nodelay(true);
-        let (reader, of_connection) = (Reader::new(socket), shared.clone());
+        let (reader, of_connection) = (Reader::new(Line(socket)), shared.clone());
         let mut connection = Connection { number, requests: 0, reader, shared: of_connection };
         // A peer that leaves ends the talk; what it means is judged elsewhere.
         let _ = talk(&mut connection);

@@ -15,6 +15,7 @@ use std::time::Instant;
 use evenkeel_tests::balancer::Evenkeel;
 use evenkeel_tests::metrics::Metrics;
 use evenkeel_tests::mutate::{Dice, first_seed, time};
+use evenkeel_tests::raw::RawBackend;
 
 use self::clients::converse;
 use self::ledger::{Ledger, Tally};
@@ -70,7 +71,7 @@ fn storm(pool: &str) -> Metrics {
         routes.push_str(&format!("  - match: {{ path: /{number}/ }}\n    pool: p{number}\n"));
         pools.push_str(&format!(
             "  p{number}: {{ backends: [\"{addresses}\"], health: {{ eject: off }}, timeouts: {{ connect: 1s, \
-             head: 250ms, body_idle: 400ms, write: 400ms }}, {pool} }}\n"
+             head: 250ms, body_idle: 400ms, write: 400ms }}, connections: {{ idle: 5s, idle_per_backend: 2 }}, {pool} }}\n"
         ));
     }
     let mut evenkeel = Evenkeel::start(&format!(
@@ -83,6 +84,7 @@ fn storm(pool: &str) -> Metrics {
     assert!(evenkeel.is_running(), "{}", evenkeel.output());
     let metrics = evenkeel.metrics();
     assert_eq!(metrics.sum("evenkeel_listener_panics_total", &[]), 0.0, "{}", evenkeel.output());
+    assert!(backends.iter().all(RawBackend::is_accepting), "a backend has ended");
     let complaints = ledger.complaints();
     assert!(complaints.is_empty(), "{} complaints, such as {}", complaints.len(), complaints[0]);
     metrics
