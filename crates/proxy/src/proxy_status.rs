@@ -69,6 +69,7 @@ fn error(cause: Cause, detail: Option<&str>) -> &'static str {
         (Cause::LocalResource, Some("connection_limit" | "client_connection_limit")) => {
             "connection_limit_reached"
         }
+        (Cause::UpgradeFailed, Some("unsolicited_101")) => "http_protocol_error",
         _ => cause.facts().proxy_status,
     }
 }

@@ -160,7 +160,7 @@ fn heads() -> Vec<Row> {
         ),
         answered(
             ("R8", "upgrade_failed"),
-            &["http_upgrade_failed", "http_protocol_error"],
+            &["http_protocol_error"],
             Retry::Never,
             Weight::Soft,
             World::Says(switched),
