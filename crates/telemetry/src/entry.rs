@@ -124,7 +124,9 @@ impl Entry<'_> {
     fn write_result(&self, out: &mut Vec<u8>) {
         number(out, b",\"status\":", self.status.into());
         optional(out, b",\"cause\":", self.cause.map(Cause::token));
-        optional(out, b",\"origin\":", self.cause.map(origin));
+        // An error without a cause of ours is what a backend answered of its own accord.
+        let relayed = (self.status >= 500).then_some("backend");
+        optional(out, b",\"origin\":", self.cause.map(origin).or(relayed));
         optional(out, b",\"class\":", self.class.map(Class::token));
         optional(out, b",\"detail\":", self.detail);
         number(out, b",\"bytes_in\":", self.bytes_in);
@@ -291,6 +293,13 @@ pub(crate) mod tests {
                 {"backend": "red", "class": "maybe", "reused": true, "duration_seconds": 1.0},
             ])
         );
+    }
+
+    #[test]
+    fn a_backends_own_error_has_an_origin_and_no_cause() {
+        let relayed = line(&Entry { status: 500, ..entry(b"/") });
+        assert_eq!((&relayed["origin"], relayed.get("cause")), (&json!("backend"), None));
+        assert_eq!(line(&Entry { status: 404, ..entry(b"/") }).get("origin"), None);
     }
 
     #[test]
