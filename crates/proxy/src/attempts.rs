@@ -110,7 +110,7 @@ fn hide(request: &mut Request) {
 fn try_again(journey: &Journey<'_>, request: &mut Request, sending: &mut Flow, cause: Cause) {
     journey.counters().retries.add(1);
     request.try_again(Some(cause));
-    let number = request.number() + 1;
+    let number = request.number().saturating_add(1);
     headers::number_attempt(request.scratch(), number);
     sending.rewind(request.heads().to_backend.len());
 }

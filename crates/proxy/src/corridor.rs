@@ -40,7 +40,7 @@ pub(crate) async fn walk(core: &Rc<Core>, down: &mut Downstream, request: &mut R
         is_trusted,
         via: view.via.as_ref(),
         unnamed: unnamed.as_deref(),
-        number: request.attempts_before + 1,
+        number: request.attempts_before.saturating_add(1),
     };
     headers::to_backend(request.scratch(), way);
     // A long answer holds its backend and the clocks, but no snapshot.

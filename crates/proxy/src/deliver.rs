@@ -9,7 +9,7 @@ use crate::attempts::Ready;
 use crate::core::Core;
 use crate::downstream::Downstream;
 use crate::exchange::{Exchange, Outgoing};
-use crate::flow::{Coding, Flow};
+use crate::flow::{Coding, Flow, FlowError};
 use crate::headers::{self, ToClient};
 use crate::journey::Journey;
 use crate::proxy_status;
@@ -48,7 +48,10 @@ pub(crate) fn prepare(
     if let Err(error) = answer.begin(&mut exchange.input, &core.buffers) {
         let cause = relay::cause_of(&error);
         request.fail(cause, Class::Answered);
-        return Err(cause.into());
+        return Err(match error {
+            FlowError::Body(bad) => Failure::because(cause, bad.token()),
+            FlowError::Read | FlowError::TooLarge | FlowError::Write => cause.into(),
+        });
     }
     Ok(Delivery { way, answer, head_bytes })
 }
@@ -92,7 +95,8 @@ pub(crate) async fn deliver(
         let Some(attempt) = &request.attempt else { return After::Abort };
         ready.exchange.connection.requests += 1;
         let (most, gauge) = (ready.connections.idle_per_backend, &attempt.counters().idle);
-        ready.contact.idle.park(ready.exchange.connection, most, now, gauge);
+        let is_announced = request.heads().response.keep_alive_timeout.is_some();
+        ready.contact.idle.park(ready.exchange.connection, is_announced, most, now, gauge);
     }
     if way.only_close_ends_it {
         down.socket.end_on_close();
@@ -118,7 +122,8 @@ pub(crate) fn keep_unread(journey: &Journey<'_>, request: &Request, mut exchange
         exchange.input.clear(&journey.core.buffers);
         exchange.connection.requests += 1;
         let (most, gauge) = (journey.pool.rule.connections.idle_per_backend, &attempt.counters().idle);
-        journey.contact(attempt).idle.park(exchange.connection, most, request.now, gauge);
+        let is_announced = response.keep_alive_timeout.is_some();
+        journey.contact(attempt).idle.park(exchange.connection, is_announced, most, request.now, gauge);
     }
 }
 

@@ -7,7 +7,7 @@ use std::io;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use evenkeel_http1::{BodyDecoder, BodyKind, HeadLimits, Method, ResponseHead};
+use evenkeel_http1::{BadResponse, BodyDecoder, BodyKind, HeadLimits, Method, ResponseHead};
 use evenkeel_model::{Cause, Limit, Reached};
 use evenkeel_upstream::Connection;
 
@@ -27,8 +27,10 @@ pub(crate) struct Exchange {
     has_stopped: bool,
     /// The response bytes that the parser has seen.
     parsed: usize,
-    /// When the wait for the next head is over, once it has begun.
+    /// When the wait for the head is over, once it has begun.
     head_due: Option<Instant>,
+    /// Whether an interim head came already.
+    has_informed: bool,
 }
 
 /// Where the answer's head is read to, and by what.
@@ -64,12 +66,13 @@ impl Exchange {
             has_stopped: false,
             parsed: 0,
             head_due: None,
+            has_informed: false,
         }
     }
 
     /// How far the request came, as its bytes prove.
     pub(crate) fn reached(&self, request: &Flow) -> Reached {
-        if self.parsed > 0 || !self.input.is_empty() {
+        if self.has_answered() {
             Reached::Answered
         } else if request.is_untouched() {
             Reached::Ready
@@ -81,6 +84,17 @@ impl Exchange {
     /// Whether the backend still takes the request.
     pub(crate) fn is_sending(&self, request: &Flow) -> bool {
         !self.has_stopped && !request.is_done()
+    }
+
+    /// Forgets an interim head of `length` bytes. The final one has no more time for it.
+    pub(crate) fn pass_interim(&mut self, length: usize, core: &Core) {
+        self.has_informed = true;
+        self.consume(length, core);
+    }
+
+    /// Whether any byte of an answer came.
+    fn has_answered(&self) -> bool {
+        self.has_informed || self.parsed > 0 || !self.input.is_empty()
     }
 
     /// When the wait for a head is over, by its own time-out alone; it begins `now` if it has not yet.
@@ -127,7 +141,7 @@ impl Exchange {
     /// Forgets `count` bytes of the answer.
     pub(crate) fn consume(&mut self, count: usize, core: &Core) {
         self.input.consume(count, &core.buffers);
-        (self.parsed, self.head_due) = (0, None);
+        self.parsed = 0;
     }
 
     /// Sends what is left of the request, and waits for the next head of the answer, from `begun` on.
@@ -254,6 +268,7 @@ impl Exchange {
                 match reading.response.parse(self.input.filled_mut(), reading.method, reading.limits) {
                     Ok(true) => return Poll::Ready(Ok(())),
                     Ok(false) => {}
+                    Err(BadResponse::TooLarge) => return Poll::Ready(Err(Cause::HeadTooLarge.into())),
                     Err(bad) if bad.is_too_large() => {
                         return Poll::Ready(Err(Failure::because(Cause::HeadTooLarge, bad.token())));
                     }
@@ -279,10 +294,10 @@ impl Exchange {
 
     /// What an end of the connection means before the head is complete.
     fn closed(&self) -> Cause {
-        match (self.input.is_empty(), self.is_reused) {
-            (false, _) => Cause::EofInHead,
-            (true, true) => Cause::StaleReuse,
-            (true, false) => Cause::ClosedBeforeResponse,
+        match (self.has_answered(), self.is_reused) {
+            (true, _) => Cause::EofInHead,
+            (false, true) => Cause::StaleReuse,
+            (false, false) => Cause::ClosedBeforeResponse,
         }
     }
 }

@@ -17,9 +17,6 @@ const LONGEST_REQUEST_ID: usize = 128;
 /// Tells backends which attempt of a request they see: 1 is the first.
 const ATTEMPT: &[u8] = b"X-Evenkeel-Attempt";
 
-/// More attempts than this of the proxies before us are not counted.
-const MOST_ATTEMPTS_BEFORE: u32 = 1000;
-
 /// What evenkeel adds to a head, in bytes, as a rule.
 const ROOM: usize = 512;
 
@@ -134,7 +131,7 @@ pub(crate) struct ToBackend<'a> {
     pub(crate) is_trusted: bool,
     pub(crate) via: Option<&'a Via>,
     /// Which attempt it is.
-    pub(crate) number: u32,
+    pub(crate) number: u64,
     /// The authority of a request of HTTP/1.0 that names none: where it was sent to (RFC 9112, section 3.3).
     pub(crate) unnamed: Option<&'a str>,
 }
@@ -194,24 +191,37 @@ pub(crate) fn to_backend(scratch: &mut Scratch, way: ToBackend<'_>) {
     }
     framing_to_backend(&mut writer, request, head, &rule.upgrades);
     *attempt_at = writer.written();
-    writer.number(ATTEMPT, number.into());
+    writer.number(ATTEMPT, number);
     writer.finish();
 }
 
 /// Says to the backend which attempt this is.
 #[cold]
-pub(crate) fn number_attempt(scratch: &mut Scratch, number: u32) {
+pub(crate) fn number_attempt(scratch: &mut Scratch, number: u64) {
     scratch.to_backend.truncate(scratch.attempt_at);
     let mut writer = HeadWriter::more(&mut scratch.to_backend);
-    writer.number(ATTEMPT, number.into());
+    writer.number(ATTEMPT, number);
     writer.finish();
 }
 
+/// A decimal number, or the largest that there is; 0 if it is none.
+fn number_of(text: &[u8]) -> u64 {
+    let is_number = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    let number = || str::from_utf8(text).ok()?.parse().ok();
+    if is_number { number().unwrap_or(u64::MAX) } else { 0 }
+}
+
 /// How many attempts a proxy before us has made already, as it says by the number of this one.
-pub(crate) fn attempts_before(scratch: &Scratch, is_trusted: bool) -> u32 {
-    let value = if is_trusted { value_of(&scratch.request, &scratch.head, Known::Attempt) } else { None };
-    let number = value.and_then(|value| str::from_utf8(value).ok()?.parse::<u32>().ok());
-    number.map_or(0, |number| number.saturating_sub(1).min(MOST_ATTEMPTS_BEFORE))
+pub(crate) fn attempts_before(scratch: &Scratch, is_trusted: bool) -> u64 {
+    if !is_trusted {
+        return 0;
+    }
+    let Scratch { request, head, .. } = scratch;
+    let fields = request.fields.iter().filter(|field| field.known == Known::Attempt);
+    let members = fields.flat_map(|field| field.value.of(head).split(|byte| *byte == b','));
+    // Of several, the one that claims most: rather one retry too few.
+    let numbers = members.map(|member| number_of(member.trim_ascii()));
+    numbers.max().unwrap_or(0).saturating_sub(1)
 }
 
 fn has_body(request: &RequestHead) -> bool {

@@ -136,7 +136,6 @@ impl Journey<'_> {
             let heard = exchange.hear(self.core, down, &mut outgoing, reading, &deadlines, now).await;
             request.read_clock();
             let heard = heard?;
-            deadlines.stall = None;
             let (status, length) = (request.heads().response.status, request.heads().response.length);
             let interim = match (heard, status) {
                 (Heard::Stalled, _) => match self.hedge(request, true) {
@@ -172,7 +171,7 @@ impl Journey<'_> {
                 return Err(Cause::ClientAbort.into());
             }
             if heard == Heard::Head {
-                exchange.consume(length, self.core);
+                exchange.pass_interim(length, self.core);
             }
         }
     }

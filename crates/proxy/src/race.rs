@@ -120,6 +120,7 @@ impl Journey<'_> {
             response: ResponseHead::default(),
             deadlines,
             due,
+            interim_left: self.pool.rule.informational,
             is_first: true,
             has_stalled: true,
         }
@@ -142,6 +143,7 @@ impl Journey<'_> {
             response: ResponseHead::default(),
             due: deadlines.first(now + deadlines.timeouts.connect, Cause::ConnectTimeout),
             deadlines,
+            interim_left: self.pool.rule.informational,
             is_first: false,
             has_stalled: false,
         }

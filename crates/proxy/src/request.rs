@@ -32,7 +32,7 @@ pub(crate) struct Request {
     pub(crate) tries: Vec<PastTry>,
     pub(crate) attempts: u8,
     /// Attempts that proxies before us have made.
-    pub(crate) attempts_before: u32,
+    pub(crate) attempts_before: u64,
     /// Whether the budget denied a retry.
     pub(crate) is_denied: bool,
     /// Zero until something was answered.
@@ -139,8 +139,8 @@ impl Request {
     }
 
     /// Which attempt the newest one is, over all proxies.
-    pub(crate) fn number(&self) -> u32 {
-        self.attempts_before + u32::from(self.attempts)
+    pub(crate) fn number(&self) -> u64 {
+        self.attempts_before.saturating_add(self.attempts.into())
     }
 
     /// When the attempt in progress was picked.

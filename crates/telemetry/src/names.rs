@@ -86,7 +86,7 @@ names! {
     POOL_RETRIES: Counter "evenkeel_pool_retries_total" ["pool"]
         "Attempts beyond a request's first; failures that clients may not have seen.";
     POOL_DENIED: Counter "evenkeel_pool_retries_denied_total" ["pool"]
-        "Retries that the pool's budget denied; more than a few mean that most of the pool fails, see retry.budget.";
+        "Requests whose retry the pool's budget denied, for good or for the moment; more than a few mean that most of the pool fails, see retry.budget.";
     POOL_HEDGES: Counter "evenkeel_pool_hedges_total" ["pool"]
         "Attempts made beside one that stalled, counted as retries, too: what stalls cost in extra requests.";
     POOL_HEDGES_WON: Counter "evenkeel_pool_hedges_won_total" ["pool"]

@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 use evenkeel_model::Count;
-use evenkeel_routing::{IdleLimit, YOUNGEST};
+use evenkeel_routing::{IdleLimit, Source, YOUNGEST};
 
 use crate::Connection;
 use crate::socket::Idleness;
@@ -27,6 +27,8 @@ pub struct Idle {
 struct Parked {
     connection: Connection,
     since: Instant,
+    /// Whether the backend said, with its last response, how long it keeps the connection.
+    is_announced: bool,
 }
 
 /// How long the youngest and the oldest of the connections had been idle that turned out closed.
@@ -115,7 +117,8 @@ impl Idle {
     }
 
     /// Keeps a connection whose response ended cleanly; beyond `most`, the one that was idle longest is closed.
-    pub fn park(&self, connection: Connection, most: usize, now: Instant, gauge: &Count) {
+    /// `is_announced`: its last response said for how long.
+    pub fn park(&self, connection: Connection, is_announced: bool, most: usize, now: Instant, gauge: &Count) {
         let mut parked = self.parked.borrow_mut();
         if most == 0 {
             return;
@@ -124,7 +127,7 @@ impl Idle {
             parked.remove(0);
             gauge.subtract(1);
         }
-        parked.push(Parked { connection, since: now });
+        parked.push(Parked { connection, since: now, is_announced });
         gauge.add(1);
     }
 
@@ -136,6 +139,7 @@ impl Idle {
             return;
         }
         let (before, usable) = (parked.len(), keeping.usable());
+        let is_observed = keeping.limit.read().is_some_and(|(_, source)| source == Source::Observed);
         let (mut witness, mut closed) = (None, Closed::default());
         parked.retain_mut(|parked| {
             let idle = now.saturating_duration_since(parked.since);
@@ -143,7 +147,9 @@ impl Idle {
                 closed.note(idle);
                 return false;
             }
-            if idle >= usable && idle < keeping.longest && witness.is_none() {
+            // One that outlives what the backend has just announced proves nothing: it may be closed at any time.
+            let can_testify = is_observed || !parked.is_announced;
+            if idle >= usable && idle < keeping.longest && can_testify && witness.is_none() {
                 witness = Some(idle);
                 return true;
             }
@@ -246,7 +252,7 @@ mod tests {
         for requests in [1, 2] {
             let (mut connection, peer) = connection();
             connection.requests = requests;
-            idle.park(connection, 8, now, &known.gauge);
+            idle.park(connection, false, 8, now, &known.gauge);
             peers.push(peer);
         }
         assert_eq!(idle.take(known.keeping(), false, now).unwrap().connection.requests, 2);
@@ -259,7 +265,7 @@ mod tests {
         let second = Duration::from_secs(1);
         for later in 1..4 {
             let (connection, peer) = connection();
-            idle.park(connection, 8, now + (later - 1) * second, &known.gauge);
+            idle.park(connection, false, 8, now + (later - 1) * second, &known.gauge);
             drop(peer);
             until_unfit(&idle, &known, now + later * second).await;
         }
@@ -271,7 +277,7 @@ mod tests {
     async fn a_connection_that_speaks_out_of_turn_is_dropped() {
         let (idle, known) = (Idle::default(), Known::default());
         let (connection, mut peer) = connection();
-        idle.park(connection, 8, Instant::now(), &known.gauge);
+        idle.park(connection, false, 8, Instant::now(), &known.gauge);
         peer.write_all(b"HTTP/1.1 408 Request Timeout\r\n\r\n").await.unwrap();
         until_unfit(&idle, &known, Instant::now()).await;
     }
@@ -281,8 +287,8 @@ mod tests {
         let (idle, known, now) = (Idle::default(), Known::default(), Instant::now());
         let (first, _peer) = connection();
         let (second, _other) = connection();
-        idle.park(first, 1, now, &known.gauge);
-        idle.park(second, 1, now, &known.gauge);
+        idle.park(first, false, 1, now, &known.gauge);
+        idle.park(second, false, 1, now, &known.gauge);
         assert_eq!(idle.len(), 1);
         assert!(idle.take(known.keeping(), false, now + LONG).is_none());
         idle.sweep(known.keeping(), now + LONG);
@@ -294,12 +300,12 @@ mod tests {
         let (idle, known, now) = (Idle::default(), Known::default(), Instant::now());
         known.limit.announce(10);
         let (connection, _peer) = connection();
-        idle.park(connection, 8, now, &known.gauge);
+        idle.park(connection, false, 8, now, &known.gauge);
         let at = |seconds| now + Duration::from_secs(seconds);
         assert!(idle.take(known.keeping(), true, at(3)).is_none());
         assert!(idle.take(known.keeping(), false, at(8)).is_none());
         let taken = idle.take(known.keeping(), false, at(7)).unwrap();
-        idle.park(taken.connection, 8, at(7), &known.gauge);
+        idle.park(taken.connection, false, 8, at(7), &known.gauge);
         assert!(idle.take(known.keeping(), true, at(9)).is_some());
     }
 
@@ -309,7 +315,7 @@ mod tests {
         let second = Duration::from_secs(1);
         (0..3).for_each(|at| known.limit.closed(second, second, now + at * second));
         let (connections, _peers): (Vec<_>, Vec<_>) = (0..3).map(|_| connection()).unzip();
-        connections.into_iter().for_each(|one| idle.park(one, 8, now, &known.gauge));
+        connections.into_iter().for_each(|one| idle.park(one, false, 8, now, &known.gauge));
         idle.sweep(known.keeping(), now + second);
         assert_eq!(idle.len(), 1, "one stays, and is not used");
         assert!(idle.take(known.keeping(), false, now + second).is_none());
@@ -319,15 +325,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_a_backend_announces_is_not_refuted_by_a_connection_that_it_was_said_of() {
+        let (idle, known, now) = (Idle::default(), Known::default(), Instant::now());
+        known.limit.announce(1);
+        for is_announced in [true, false] {
+            let (connection, _peer) = connection();
+            idle.park(connection, is_announced, 8, now, &known.gauge);
+            idle.sweep(known.keeping(), now + Duration::from_secs(5));
+            assert_eq!(known.limit().is_some(), is_announced);
+        }
+    }
+
+    #[tokio::test]
     async fn a_backend_that_closes_for_no_known_reason_is_not_trusted_with_what_cannot_be_repeated() {
         let (idle, known, now) = (Idle::default(), Known::default(), Instant::now());
         idle.note_stale(&known.limit, Duration::from_millis(5), now);
         let (connection, _peer) = connection();
-        idle.park(connection, 8, now, &known.gauge);
+        idle.park(connection, false, 8, now, &known.gauge);
         assert!(idle.take(known.keeping(), true, now).is_none());
         assert!(idle.take(known.keeping(), false, now).is_some());
         let (connection, _peer) = self::connection();
-        idle.park(connection, 8, now + DISTRUST, &known.gauge);
+        idle.park(connection, false, 8, now + DISTRUST, &known.gauge);
         assert!(idle.take(known.keeping(), true, now + DISTRUST).is_some());
     }
 }

@@ -163,3 +163,84 @@ fn a_body_that_cannot_be_kept_goes_on_no_old_connection() {
     assert_eq!(client.send(request).response("PUT").status, 200);
     assert_eq!(sum(&evenkeel, "backend_failures_total", &[("cause", "stale_reuse")]), 0.0);
 }
+
+/// Sends this and then nothing.
+fn says_and_hangs(bytes: &'static [u8]) -> Script {
+    Script::custom(move |_, socket| {
+        std::io::Write::write_all(socket, bytes)?;
+        let mut rest = [0; 256];
+        while std::io::Read::read(socket, &mut rest)? > 0 {}
+        Ok(Next::Close)
+    })
+}
+
+const HINTS: &[u8] = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+
+#[test]
+fn an_interim_head_wins_no_race_and_hides_no_stall() {
+    let (late, hints) = (Backend::start("late", slow(500)), Backend::start("hints", says_and_hangs(HINTS)));
+    let evenkeel = start(&[("late", &late), ("hints", &hints)], &[SOON_STALLED, KEEP]);
+    let mut client = Client::connect(evenkeel.address());
+    for number in 0..4 {
+        let path = format!("/{number}");
+        client.send(format!("GET {path} HTTP/1.1\r\nHost: test.example\r\n\r\n"));
+        let mut response = client.response("GET");
+        while response.status == 103 {
+            response = client.response("GET");
+        }
+        assert_eq!((response.status, response.text().as_str()), (200, "slow"), "{path}");
+    }
+    assert_eq!(sum(&evenkeel, "backend_failures_total", &[("backend", "late"), ("cause", "stalled")]), 0.0);
+    assert!(sum(&evenkeel, "backend_failures_total", &[("backend", "hints"), ("cause", "stalled")]) >= 1.0);
+}
+
+#[test]
+fn an_unsolicited_101_wins_no_race() {
+    let switched = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n";
+    let (late, bad) = (Backend::start("late", slow(500)), Backend::start("bad", says_and_hangs(switched)));
+    let evenkeel = start(&[("late", &late), ("bad", &bad)], &[SOON_STALLED, KEEP, "retry: { attempts: 2 }"]);
+    let (path, response) = first_met(&evenkeel, &late);
+    assert_eq!((response.status, response.text().as_str()), (200, "slow"), "{path}");
+}
+
+#[test]
+fn interim_heads_buy_no_time() {
+    let script = Script::custom(|_, socket| {
+        for _ in 0..5 {
+            std::io::Write::write_all(socket, HINTS)?;
+            wait::pause(Duration::from_millis(400));
+        }
+        Ok(Next::Continue)
+    });
+    let backend = Backend::start("hints", script);
+    let evenkeel = start(&[("hints", &backend)], &[KEEP, "timeouts: { head: 1s }", "stall: off"]);
+    let mut client = Client::connect(evenkeel.address());
+    client.send("GET /hints HTTP/1.1\r\nHost: test.example\r\n\r\n");
+    let mut response = client.response("GET");
+    while response.status == 103 {
+        response = client.response("GET");
+    }
+    assert_eq!(response.status, 504);
+    let took = entry(&evenkeel, "/hints")["duration_seconds"].as_f64().unwrap();
+    assert!(took < 1.4, "{took} s");
+}
+
+#[test]
+fn a_close_behind_an_interim_head_is_no_stale_connection() {
+    let script = Script::custom(|request, socket| {
+        let is_first = request.target == "/first";
+        let bytes = if is_first { &b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"[..] } else { HINTS };
+        std::io::Write::write_all(socket, bytes)?;
+        Ok(if is_first { Next::Continue } else { Next::Close })
+    });
+    let backend = Backend::start("hints", script);
+    let evenkeel = start(&[("hints", &backend)], &[KEEP]);
+    let mut client = Client::connect(evenkeel.address());
+    assert_eq!(client.get("/first").status, 200);
+    client.send("GET /closed HTTP/1.1\r\nHost: test.example\r\n\r\n");
+    assert_eq!(client.response("GET").status, 103);
+    assert_eq!(client.response("GET").status, 502);
+    let entry = entry(&evenkeel, "/closed");
+    assert_eq!((&entry["cause"], &entry["class"]), (&"eof_in_head".into(), &"answered".into()), "{entry}");
+    assert_eq!(backend.deliveries("/closed"), 1);
+}

@@ -25,6 +25,8 @@ pub(super) struct Lane {
     pub(super) response: ResponseHead,
     pub(super) deadlines: Deadlines,
     pub(super) due: (Instant, Cause),
+    /// Interim heads that may still come.
+    pub(super) interim_left: u16,
     /// Whether it is what the others run for.
     pub(super) is_first: bool,
     pub(super) has_stalled: bool,
@@ -54,7 +56,7 @@ impl Lane {
         }
     }
 
-    /// Moves on; ready when a head, interim or final, stands in the input.
+    /// Moves on; ready when the final head stands in the input. Interim ones are not relayed: another may win.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -78,12 +80,26 @@ impl Lane {
         let Line::Waiting(exchange) = &mut self.line else { return Poll::Pending };
         let mut outgoing = Outgoing { request: &mut self.sending, head: &self.head };
         let sent = exchange.poll_send(cx, core, down, &mut outgoing);
-        let mut reading = Reading { response: &mut self.response, method, limits };
         let heard = match sent {
             Poll::Ready(Err(failure)) => Err(failure),
-            Poll::Ready(Ok(())) | Poll::Pending => match exchange.poll_head(cx, core, &mut reading) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(heard) => heard.and_then(|()| exchange.check_body(&self.response)),
+            Poll::Ready(Ok(())) | Poll::Pending => loop {
+                let mut reading = Reading { response: &mut self.response, method, limits };
+                match exchange.poll_head(cx, core, &mut reading) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Err(failure)) => break Err(failure),
+                    Poll::Ready(Ok(())) => {}
+                }
+                match self.response.status {
+                    // Nobody who asks for an upgrade comes here.
+                    101 => break Err(Failure::because(Cause::UpgradeFailed, "unsolicited_101")),
+                    ..200 => match self.interim_left.checked_sub(1) {
+                        Some(left) => self.interim_left = left,
+                        None => break Err(Failure::because(Cause::BadHead, "too_many_interim_responses")),
+                    },
+                    _ => break exchange.check_body(&self.response),
+                }
+                exchange.pass_interim(self.response.length, core);
+                self.response.clear();
             },
         };
         Poll::Ready(heard.map_err(|failure| (failure, exchange.reached(&self.sending).class())))
