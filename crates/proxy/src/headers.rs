@@ -385,3 +385,24 @@ fn join(before: Option<Vec<u8>>, value: &[u8]) -> Vec<u8> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_is_too_large_is_the_largest_and_what_is_none_is_zero() {
+        for (text, number) in [
+            ("1", 1),
+            ("0002", 2),
+            ("99999999999999999999999", u64::MAX),
+            ("", 0),
+            ("+2", 0),
+            ("-1", 0),
+            ("two", 0),
+            ("2 3", 0),
+        ] {
+            assert_eq!(number_of(text.as_bytes()), number, "{text}");
+        }
+    }
+}
