@@ -2,11 +2,13 @@
 
 use evenkeel_http1::{BodyDecoder, BodyKind, Version};
 use evenkeel_model::{Cause, Class, Outcome};
+use evenkeel_routing::Connections;
+use evenkeel_upstream::Connection;
 
 use crate::answer::After;
 use crate::attempt::Failure;
 use crate::attempts::Ready;
-use crate::core::Core;
+use crate::core::{Contact, Core};
 use crate::downstream::Downstream;
 use crate::exchange::{Exchange, Outgoing};
 use crate::flow::{Coding, Flow, FlowError};
@@ -79,7 +81,7 @@ pub(crate) async fn deliver(
 
     request.bytes_in = sending.moved();
     request.bytes_out = answer.moved();
-    let now = request.read_clock();
+    request.read_clock();
     let is_sent = sending.is_done();
     let is_reusable = is_sent && exchange.input.is_empty() && leaves_nothing_behind(request);
     let Some(attempt) = &mut request.attempt else { return After::Abort };
@@ -91,12 +93,8 @@ pub(crate) async fn deliver(
         return After::Abort;
     }
     attempt.settle(Outcome::Success);
-    if is_reusable && may_idle(request) {
-        let Some(attempt) = &request.attempt else { return After::Abort };
-        ready.exchange.connection.requests += 1;
-        let (most, gauge) = (ready.connections.idle_per_backend, &attempt.counters().idle);
-        let is_announced = request.heads().response.keep_alive_timeout.is_some();
-        ready.contact.idle.park(ready.exchange.connection, is_announced, most, now, gauge);
+    if is_reusable {
+        park(request, &ready.contact, ready.exchange.connection, ready.connections);
     }
     if way.only_close_ends_it {
         down.socket.end_on_close();
@@ -118,23 +116,26 @@ pub(crate) fn keep_unread(journey: &Journey<'_>, request: &Request, mut exchange
         BodyKind::Chunked | BodyKind::UntilClose => false,
     };
     let Some(attempt) = &request.attempt else { return };
-    if is_whole && sending.is_done() && leaves_nothing_behind(request) && may_idle(request) {
+    if is_whole && sending.is_done() && leaves_nothing_behind(request) {
         exchange.input.clear(&journey.core.buffers);
-        exchange.connection.requests += 1;
-        let (most, gauge) = (journey.pool.rule.connections.idle_per_backend, &attempt.counters().idle);
-        let is_announced = response.keep_alive_timeout.is_some();
-        journey.contact(attempt).idle.park(exchange.connection, is_announced, most, request.now, gauge);
+        park(request, journey.contact(attempt), exchange.connection, journey.pool.rule.connections);
     }
 }
 
-/// Whether the backend keeps idle connections at all; if it says for how long, that is noted.
+/// Keeps a connection that is clean, unless the backend says that it does not; if it says for how long it does, that
+/// is noted.
 #[inline]
-fn may_idle(request: &Request) -> bool {
-    let Some(seconds) = request.heads().response.keep_alive_timeout else { return true };
-    if let Some(attempt) = request.attempt.as_ref().filter(|_| seconds > 0) {
-        attempt.backend().idle_limit.announce(seconds);
+fn park(request: &Request, contact: &Contact, mut connection: Connection, rule: Connections) {
+    let Some(attempt) = &request.attempt else { return };
+    let announced = request.heads().response.keep_alive_timeout;
+    match announced {
+        Some(0) => return,
+        Some(seconds) => attempt.backend().idle_limit.announce(seconds),
+        None => {}
     }
-    seconds > 0
+    connection.requests += 1;
+    let (most, gauge) = (rule.idle_per_backend, &attempt.counters().idle);
+    contact.idle.park(connection, announced.is_some(), most, request.now, gauge);
 }
 
 /// Whether the backend's connection is clean after this answer. One that announces a body which never follows by

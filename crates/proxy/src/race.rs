@@ -1,4 +1,4 @@
-//! Attempts side by side: when one stalls, another backend is asked as well, and the first head wins.
+//! Attempts side by side: when one stalls, another backend is asked as well, and the first final head wins.
 //!
 //! Only safe requests without a body come here, so asking twice does no harm; the budget bounds what it costs.
 
@@ -48,7 +48,7 @@ impl Journey<'_> {
         Some(attempt)
     }
 
-    /// Runs the attempt that stalled and others beside it until one has a head, or none is left. The winner becomes the
+    /// Runs the attempt that stalled and others beside it until one has its final head, or none is left. The winner becomes the
     /// request's attempt, and its head is still to be read from its input.
     pub(crate) async fn race(
         &mut self,
