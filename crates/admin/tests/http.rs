@@ -338,18 +338,20 @@ fn pool(phase: Phase, is_probed: bool) -> Pool {
         is_probed,
         counters,
         Default::default(),
+        Default::default(),
     )
 }
 
 fn member(pool: PoolName, phase: Phase) -> Member {
     let id = BackendId { pool, address: "127.0.0.1:3000".parse().unwrap() };
     let endpoint = id.address.endpoint().unwrap();
-    let evidence = Evidence::Strikes { count: 3, cause: Cause::ConnectRefused };
+    let evidence = Evidence::Strikes { count: 3, cause: Cause::ConnectRefused, status: 0 };
     let since = Instant::now().checked_sub(Duration::from_secs(60)).unwrap();
     Member {
         backend: Backend::new(id, "blue".into(), WORKERS, Wake::new(Box::new(|| {}))),
         endpoints: [endpoint].into(),
+        unresolved: None,
         weight: 5,
-        status: Status { phase, since, evidence, ejections: 1, ramp: 0.5 },
+        status: Status { evidence, ejections: 1, ramp: 0.5, ..Status::new(phase, since) },
     }
 }

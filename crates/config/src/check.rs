@@ -12,7 +12,7 @@ use std::time::Duration;
 use evenkeel_routing::ForwardingRule;
 
 use crate::document::{AdminDocument, Document, Switch, Workers};
-use crate::plan::{AccessLogRule, AdminRule, Plan};
+use crate::plan::{AccessLogRule, AdminRule, AdminSocket, DnsRule, Plan};
 use crate::problem::{Code, Problems};
 use crate::tree::{Node, Place};
 
@@ -45,6 +45,7 @@ pub(crate) fn check(document: Document, root: &Node, problems: &mut Problems) ->
             Some(Switch::On(log)) => Some(log.path.map_or(AccessLogRule::Stdout, |path| path.0.0)),
         },
         drain_timeout: document.drain_timeout.map_or(DRAIN_TIMEOUT, |wait| wait.0),
+        dns: DnsRule::default(),
         forwarding: ForwardingRule {
             trusted_networks: document
                 .trusted_networks
@@ -68,7 +69,7 @@ fn admin(document: Option<AdminDocument>) -> AdminRule {
         None => Some(ADMIN_ADDRESS),
         Some(address) => address.on().map(|address| address.0.0),
     };
-    AdminRule { address }
+    AdminRule { address, socket: AdminSocket::default() }
 }
 
 /// Reports a list or map that needs at least one element and has none.

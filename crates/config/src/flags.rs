@@ -8,7 +8,7 @@ use evenkeel_routing::{ForwardingRule, HostMatch, ListenerRule, PathMatch, PoolR
 
 use crate::check::{ADMIN_ADDRESS, DRAIN_TIMEOUT, overlap};
 use crate::document::{BackendAddress, ListenAddress, Refusal};
-use crate::plan::{AccessLogRule, AdminRule, BackendPlan, Plan, PoolPlan};
+use crate::plan::{AccessLogRule, AdminRule, AdminSocket, BackendPlan, DnsRule, Plan, PoolPlan, Resolve};
 use crate::problem::{Code, Problems};
 use crate::words::quoted;
 
@@ -65,12 +65,13 @@ fn parse_backends(texts: &[String], problems: &mut Problems) -> Vec<Address> {
 
 fn smallest(listen: std::net::SocketAddr, backends: Vec<Address>) -> Plan {
     let rule = PoolRule::default();
-    let backend = |address| BackendPlan { name: None, address, weight: 1 };
+    let backend = |address| BackendPlan { name: None, address, weight: 1, resolve: Resolve::default() };
     Plan {
-        admin: AdminRule { address: Some(ADMIN_ADDRESS) },
+        admin: AdminRule { address: Some(ADMIN_ADDRESS), socket: AdminSocket::default() },
         workers: None,
         access_log: Some(AccessLogRule::Stdout),
         drain_timeout: DRAIN_TIMEOUT,
+        dns: DnsRule::default(),
         forwarding: ForwardingRule::default(),
         listeners: vec![ListenerRule::new(listen.to_string().into(), listen)],
         routes: vec![Rule {

@@ -21,7 +21,7 @@ mod yaml;
 use std::path::Path;
 
 pub use diff::Changes;
-pub use plan::{AccessLogRule, AdminRule, BackendPlan, Plan, PoolPlan};
+pub use plan::{AccessLogRule, AdminRule, AdminSocket, BackendPlan, DnsRule, Plan, PoolPlan, Resolve};
 pub use problem::{Code, Problem, Problems};
 pub use schema::schema;
 pub use summary::summary;

@@ -19,6 +19,8 @@ pub struct Plan {
     pub access_log: Option<AccessLogRule>,
     /// Longest life of what is in flight when a listener closes or the process stops.
     pub drain_timeout: Duration,
+    /// How names are looked up.
+    pub dns: DnsRule,
     /// Forwarding fields.
     pub forwarding: ForwardingRule,
     /// At least one.
@@ -34,6 +36,29 @@ pub struct Plan {
 pub struct AdminRule {
     /// Where the read-only HTTP API listens; `None` opens none.
     pub address: Option<SocketAddr>,
+    /// Where the socket that takes changes is.
+    pub socket: AdminSocket,
+}
+
+/// Where the admin socket is.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum AdminSocket {
+    /// Nowhere.
+    Off,
+    /// `admin.sock` in `$RUNTIME_DIRECTORY`, else in `$XDG_RUNTIME_DIR/evenkeel`, else in `/run/evenkeel`.
+    #[default]
+    Usual,
+    /// At this absolute path.
+    At(PathBuf),
+}
+
+/// How names are looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DnsRule {
+    /// Whom to ask, in order; empty: whom `/etc/resolv.conf` names.
+    pub servers: Vec<SocketAddr>,
+    /// Longest wait for an answer, over all servers and tries.
+    pub timeout: Duration,
 }
 
 /// Where requests are logged.
@@ -67,4 +92,22 @@ pub struct BackendPlan {
     pub address: Address,
     /// Share of requests, 1 to 1000.
     pub weight: u16,
+    /// What the addresses of a name are; of no meaning for other addresses.
+    pub resolve: Resolve,
+}
+
+/// What the addresses of a name are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Resolve {
+    /// Ways to one backend.
+    #[default]
+    Once,
+    /// Each a backend of its own.
+    Each,
+}
+
+impl Default for DnsRule {
+    fn default() -> Self {
+        DnsRule { servers: Vec::new(), timeout: Duration::from_secs(5) }
+    }
 }

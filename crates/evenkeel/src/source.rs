@@ -58,7 +58,8 @@ fn with_admin(plan: Plan, flag: Option<AdminFlag>) -> Plan {
         Some(AdminFlag::Off) => None,
         Some(AdminFlag::At(address)) => Some(address),
     };
-    Plan { admin: AdminRule { address }, ..plan }
+    let admin = AdminRule { address, ..plan.admin };
+    Plan { admin, ..plan }
 }
 
 #[cfg(test)]

@@ -1,38 +1,50 @@
-//! What may change a backend's health, and what an outcome counts for.
+//! What may change a backend's health.
 
-use evenkeel_model::{Cause, Outcome, Weight};
+use evenkeel_model::{Cause, Evidence, Strike, Weight};
 
 use crate::ProbeResult;
 
 /// Something that happened to a backend.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Event {
     /// Requests sent in turn succeeded.
-    Success,
-    /// Requests sent in turn failed, one after the other.
-    Strikes {
+    Success {
         /// How many, at least one.
-        count: u32,
-        /// Of the last one.
-        cause: Cause,
+        count: u64,
+    },
+    /// Requests sent in turn failed.
+    Strike {
+        /// How, and how many.
+        strike: Strike,
+        /// Whether no success came between them and those before, nor since.
+        in_a_row: bool,
+    },
+    /// Another backend of the pool succeeded with a request that this one has failed.
+    Proven {
+        /// Of the request.
+        key: u64,
     },
     /// A request sent as a trial or as a last resort succeeded or failed.
     Trial(Result<(), Cause>),
-    /// A probe passed or failed.
+    /// A probe came to its result.
     Probe(ProbeResult),
+    /// Its charge holds, and nothing in its pool speaks against it.
+    Eject(Evidence),
+    /// What is held against it does not count.
+    Pardon,
+    /// What kept it from requests, beside its health, is over.
+    Return,
+    /// An operator says that it is ready.
+    Ready,
     /// Nothing but time.
     Tick,
 }
 
-/// What the outcome of a request sent in turn counts for; `None`: nothing.
-pub fn judge(outcome: Outcome) -> Option<Event> {
-    match outcome {
-        Outcome::Success => Some(Event::Success),
-        Outcome::Failed(cause) => match cause.facts().weight {
-            Weight::Hard | Weight::Soft => Some(Event::Strikes { count: 1, cause }),
-            Weight::None => None,
-        },
-        Outcome::Abandoned => None,
+/// Whether a failure with this cause may be held against the backend.
+pub fn counts(cause: Cause) -> bool {
+    match cause.facts().weight {
+        Weight::Hard | Weight::Soft => true,
+        Weight::None => false,
     }
 }
 
@@ -41,12 +53,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_the_backend_is_to_blame_for_counts() {
-        let cause = Cause::ConnectRefused;
-        assert_eq!(judge(Outcome::Success), Some(Event::Success));
-        assert_eq!(judge(Outcome::Failed(cause)), Some(Event::Strikes { count: 1, cause }));
-        assert_eq!(judge(Outcome::Failed(Cause::StaleReuse)), None);
-        assert_eq!(judge(Outcome::Failed(Cause::ClientAbort)), None);
-        assert_eq!(judge(Outcome::Abandoned), None);
+    fn only_what_the_backend_may_be_to_blame_for_counts() {
+        assert!(counts(Cause::ConnectRefused) && counts(Cause::UpstreamStatus));
+        assert!(!counts(Cause::StaleReuse) && !counts(Cause::ClientAbort) && !counts(Cause::DnsFailed));
     }
 }

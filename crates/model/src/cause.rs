@@ -79,6 +79,8 @@ pub struct Facts {
     pub blame: Blame,
     /// What it says about the backend's health.
     pub weight: Weight,
+    /// Whether it may be this machine's, its network's or its configuration's fault where most of a pool shows it at once.
+    pub is_shared: bool,
 }
 
 /// On whose side a cause lies.
@@ -173,7 +175,17 @@ impl Cause {
             UpstreamStatus => ("upstream_status", 0, "http_response_status", Backend, Soft),
             Internal => ("internal", 500, "proxy_internal_error", Proxy, None),
         };
-        Facts { token, status, proxy_status, blame, weight }
+        let is_shared = matches!(
+            self,
+            DnsFailed
+                | DnsTimeout
+                | NoHealthyBackend
+                | LocalResource
+                | LocalPermission
+                | Unroutable
+                | ConnectTimeout
+        );
+        Facts { token, status, proxy_status, blame, weight, is_shared }
     }
 
     /// The stable name, in logs, metrics and error bodies.

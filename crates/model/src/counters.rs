@@ -101,6 +101,8 @@ pub struct CorePool {
 pub struct CoreBackend {
     /// Responses by status class.
     pub responses: [Count; 5],
+    /// What its response heads took in all, from the pick, in microseconds.
+    pub head_micros: Count,
     /// Failed attempts by cause.
     pub failures: [Count; Cause::ALL.len()],
     /// Connections made.

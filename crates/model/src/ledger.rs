@@ -64,9 +64,44 @@ pub enum Outcome {
     /// A valid response, to its end.
     Success,
     /// It failed, and this is why.
-    Failed(Cause),
-    /// The client left first: neither failure nor success.
+    Failed(Fault),
+    /// The client left first, or the request is to blame: neither failure nor success.
     Abandoned,
+}
+
+/// A failure, with what tells the backend's fault from the request's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Why it failed.
+    pub cause: Cause,
+    /// What the backend answered, if that is what failed; else 0.
+    pub status: u16,
+    /// Which request: a hash of route, method and path.
+    pub key: u64,
+    /// Who is to blame.
+    pub proof: Proof,
+}
+
+/// What is known of a failed request beyond its failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Proof {
+    /// No more than that it failed: the request itself may be to blame.
+    Alone,
+    /// The same request then succeeded on another backend: this one is to blame.
+    Elsewhere,
+}
+
+impl Fault {
+    /// Whether the backend itself answered 502, 503 or 504.
+    pub fn is_gateway_error(&self) -> bool {
+        self.cause == Cause::UpstreamStatus && matches!(self.status, 502..=504)
+    }
+}
+
+impl From<Cause> for Fault {
+    fn from(cause: Cause) -> Self {
+        Fault { cause, status: 0, key: 0, proof: Proof::Alone }
+    }
 }
 
 /// How a backend is spoken to.

@@ -4,6 +4,7 @@
 
 mod address;
 mod cause;
+mod command;
 mod count;
 mod counters;
 mod histogram;
@@ -11,10 +12,12 @@ mod identity;
 mod ledger;
 mod limit;
 mod pace;
+mod resolution;
 mod status;
 
 pub use address::{Address, AddressError, Endpoint};
 pub use cause::{Blame, Cause, Facts, Weight};
+pub use command::{Command, CommandError, Done, Order};
 pub use count::{Count, PerCore};
 pub use counters::{
     BackendCounters, CoreBackend, CoreListener, CorePool, CoreRoute, ListenerCounters, PoolCounters,
@@ -22,7 +25,8 @@ pub use counters::{
 };
 pub use histogram::{BOUNDS_SECONDS, Histogram, Totals};
 pub use identity::{BackendId, PoolName};
-pub use ledger::{Class, Outcome, Reached, Transport};
+pub use ledger::{Class, Fault, Outcome, Proof, Reached, Transport};
 pub use limit::Limit;
 pub use pace::Pace;
-pub use status::{Evidence, Phase, Report, Role, Status, Strike};
+pub use resolution::{NameFailure, Rcode};
+pub use status::{ByOperator, Evidence, Hold, Kept, Phase, ProbeFailure, Report, Role, Status, Strike};

@@ -116,7 +116,7 @@ impl Attempt {
         self.counters().failures[cause as usize].add(1);
         match cause {
             Cause::ClientAbort | Cause::ClientError | Cause::SlowClient => {}
-            _ => self.settle(Outcome::Failed(cause)),
+            _ => self.settle(Outcome::Failed(cause.into())),
         }
     }
 }

@@ -165,16 +165,21 @@ mod tests {
         let endpoints = address.endpoint().into_iter().collect();
         let id = BackendId { pool: name.clone(), address };
         let wake = Wake::new(Box::new(|| {}));
-        let (phase, evidence) = (Phase::Serving, Evidence::None);
-        let status = Status { phase, since: Instant::now(), evidence, ejections: 0, ramp: 1.0 };
-        let member =
-            Member { backend: Backend::new(id, "one".into(), 1, wake), endpoints, weight: 1, status };
+        let status = Status::new(Phase::Serving, Instant::now());
+        let member = Member {
+            backend: Backend::new(id, "one".into(), 1, wake),
+            endpoints,
+            unresolved: None,
+            weight: 1,
+            status,
+        };
         let pool = Pool::new(
             name.clone(),
             PoolRule::default(),
             vec![member],
             false,
             Arc::new(PerCore::new(1)),
+            Arc::default(),
             Arc::default(),
         );
         let rule_of_route = Rule {

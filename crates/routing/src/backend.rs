@@ -4,10 +4,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
-use evenkeel_model::{BackendCounters, BackendId, Count, Outcome, PerCore, Report, Role};
+use evenkeel_model::{BackendCounters, BackendId, CoreBackend, Count, Outcome, PerCore, Report, Role};
 
 use crate::IdleLimit;
 use crate::cell::{Cell, Readings};
@@ -93,9 +93,27 @@ impl Backend {
         self.wake.raise();
     }
 
+    /// Notes that the backend asked to be drained for so long; zero: no longer.
+    #[cold]
+    pub fn ask_to_drain(&self, core: usize, how_long: Duration, now: Instant) {
+        self.cells[core].ask_to_drain(how_long, now);
+        self.wake.raise();
+    }
+
+    /// Notes that a request succeeded here whose key its pool's [`Suspicion`](crate::Suspicion) names.
+    #[cold]
+    pub fn vouch(&self, core: usize, key: u64) {
+        self.cells[core].vouch(key);
+        self.wake.raise();
+    }
+
     /// What the cores saw since the last reading. Called by control alone.
     pub fn read(&self, readings: &mut Readings) -> Report {
-        readings.read(&self.cells)
+        let mut report = readings.read(&self.cells);
+        let sum = |of: fn(&CoreBackend) -> u64| self.counters.sum(of);
+        let heads = sum(|cell| cell.responses.iter().map(Count::read).fold(0, u64::wrapping_add));
+        readings.note_heads(&mut report, heads, sum(|cell| cell.head_micros.read()));
+        report
     }
 
     pub(crate) fn take_place(self: &Arc<Self>) -> InFlight {

@@ -2,13 +2,16 @@
 //!
 //! A success costs a load and a store; only failures take a lock, which they share with control alone.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use evenkeel_model::{Count, Outcome, PerCore, Report, Role, Strike, Weight};
+use evenkeel_model::{Count, Fault, Outcome, PerCore, Report, Role, Strike, Weight};
 
 /// Most trial outcomes that a cell keeps until control reads them.
 const TRIALS_KEPT: usize = 16;
+
+/// Most kinds of strikes that a cell keeps until control reads them; of more, only the number is known.
+const STRIKES_KEPT: usize = 32;
 
 /// What one core saw.
 #[derive(Debug, Default)]
@@ -17,23 +20,23 @@ pub(crate) struct Cell {
     failures: Mutex<Failures>,
 }
 
+/// What needs more than a count.
 #[derive(Debug, Default)]
 struct Failures {
-    total: u64,
-    /// Since the last success on this core, and since the last reading.
-    in_a_row: u32,
-    /// The core's success count at the newest strike.
-    mark: u64,
-    last: Option<Strike>,
+    /// Since the last reading, each with the core's success count at the time.
+    strikes: Vec<(u64, Strike)>,
     trials: Vec<Result<(), Strike>>,
     trial_abandoned: bool,
+    drain: Option<(Duration, Instant)>,
+    vouched: Option<u64>,
 }
 
 /// What control read last, kept beside its [`Backend`](crate::Backend).
 #[derive(Debug, Default)]
 pub struct Readings {
     successes: Vec<u64>,
-    in_a_row: u32,
+    heads: u64,
+    head_micros: u64,
 }
 
 impl Cell {
@@ -49,9 +52,9 @@ impl Cell {
                 self.successes.add(1);
                 self.note(|failures| failures.trial(Ok(())))
             }
-            (Outcome::Failed(cause), _) if cause.facts().weight != Weight::None => {
+            (Outcome::Failed(fault), _) if fault.cause.facts().weight != Weight::None => {
                 let successes = self.successes.read();
-                self.note(|failures| failures.strike(Strike { cause, at: now }, role, successes))
+                self.note(|failures| failures.strike(fault, now, role, successes))
             }
             // It spent the token, but says nothing: another has to try.
             (Outcome::Failed(_), Role::Trial) => self.note(|failures| failures.trial_abandoned = true),
@@ -59,24 +62,42 @@ impl Cell {
         }
     }
 
+    /// Notes that the backend asked to be drained.
+    #[cold]
+    pub(crate) fn ask_to_drain(&self, how_long: Duration, now: Instant) {
+        self.note(|failures| failures.drain = Some((how_long, now)));
+    }
+
+    /// Notes that a request with this key succeeded.
+    #[cold]
+    pub(crate) fn vouch(&self, key: u64) {
+        self.note(|failures| failures.vouched = Some(key));
+    }
+
     #[cold]
     fn note(&self, change: impl FnOnce(&mut Failures)) -> bool {
-        change(&mut self.failures.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.failures());
         true
+    }
+
+    fn failures(&self) -> MutexGuard<'_, Failures> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Failures {
-    fn strike(&mut self, strike: Strike, role: Role, successes: u64) {
-        if self.mark != successes {
-            self.mark = successes;
-            self.in_a_row = 0;
-        }
-        self.total += 1;
-        self.in_a_row += 1;
-        self.last = Some(strike);
+    fn strike(&mut self, fault: Fault, at: Instant, role: Role, successes: u64) {
+        let strike = Strike { fault, times: 1, at };
         if role != Role::Turn {
             self.trial(Err(strike));
+        }
+        let is_full = self.strikes.len() >= STRIKES_KEPT;
+        match self.strikes.last_mut() {
+            Some((mark, last)) if is_full || (*mark == successes && last.fault == fault) => {
+                (*mark, last.at) = (successes, at);
+                last.times = last.times.saturating_add(1);
+            }
+            Some(_) | None => self.strikes.push((successes, strike)),
         }
     }
 
@@ -104,29 +125,45 @@ impl Readings {
                 moved.push(core);
             }
         }
-        let mut by_core = Vec::new();
-        for (core, cell) in cells.iter().enumerate() {
-            let mut failures = cell.failures.lock().unwrap_or_else(PoisonError::into_inner);
-            report.failures += std::mem::take(&mut failures.total);
-            let is_current = failures.mark == self.successes[core];
-            by_core.push(if is_current { std::mem::take(&mut failures.in_a_row) } else { 0 });
-            failures.in_a_row = 0;
-            if let Some(strike) = failures.last.take() {
-                let newest = report.last.is_none_or(|last| strike.at >= last.at);
-                report.last = if newest { Some(strike) } else { report.last };
-            }
-            report.trials.append(&mut failures.trials);
-            report.trial_abandoned |= std::mem::take(&mut failures.trial_abandoned);
-        }
         report.streak_is_new = !moved.is_empty();
-        self.in_a_row = match moved[..] {
-            [] => self.in_a_row.saturating_add(by_core.iter().sum()),
-            [only] => by_core[only],
-            // A strike wakes control at once, so the newest one stands behind the successes of the last half second.
-            _ => by_core.iter().any(|strikes| *strikes > 0).into(),
-        };
-        report.in_a_row = self.in_a_row;
+        for (core, cell) in cells.iter().enumerate() {
+            let Failures { strikes, mut trials, trial_abandoned, drain, vouched } =
+                std::mem::take(&mut *cell.failures());
+            report.trials.append(&mut trials);
+            report.trial_abandoned |= trial_abandoned;
+            report.drain = [report.drain, drain].into_iter().flatten().max_by_key(|(_, asked)| *asked);
+            report.vouched = report.vouched.or(vouched);
+            for (mark, strike) in strikes {
+                let stands = mark == self.successes[core] && moved.iter().all(|it| *it == core);
+                // With several cores on the move, the order of none is known but that of the newest strike: it woke
+                // control at once, so it stands behind the successes of the last half second.
+                let may_be_newest = mark == self.successes[core] && moved.len() > 1;
+                match stands || may_be_newest {
+                    true => report.in_a_row.push(strike),
+                    false => report.scattered.push(strike),
+                }
+            }
+        }
+        report.in_a_row.sort_by_key(|strike| strike.at);
+        if moved.len() > 1 {
+            Self::keep_the_newest(&mut report);
+        }
         report
+    }
+
+    /// Adds how many response heads came, and how long they took, from totals.
+    pub(crate) fn note_heads(&mut self, report: &mut Report, heads: u64, micros: u64) {
+        report.heads = heads.wrapping_sub(std::mem::replace(&mut self.heads, heads));
+        report.head_micros = micros.wrapping_sub(std::mem::replace(&mut self.head_micros, micros));
+    }
+
+    fn keep_the_newest(report: &mut Report) {
+        let Some(newest) = report.in_a_row.pop() else { return };
+        report.scattered.append(&mut report.in_a_row);
+        if newest.times > 1 {
+            report.scattered.push(Strike { times: newest.times - 1, ..newest });
+        }
+        report.in_a_row.push(Strike { times: 1, ..newest });
     }
 }
 
@@ -141,23 +178,33 @@ mod tests {
     use crate::Backend;
     use crate::examples::backend;
 
-    const REFUSED: Outcome = Outcome::Failed(Cause::ConnectRefused);
+    fn refused() -> Outcome {
+        Outcome::Failed(Cause::ConnectRefused.into())
+    }
 
     fn record(backend: &Arc<Backend>, core: usize, role: Role, outcome: Outcome) {
         backend.record(core, backend.term(), role, outcome, Instant::now());
+    }
+
+    fn times(strikes: &[Strike]) -> u32 {
+        strikes.iter().map(|strike| strike.times).sum()
     }
 
     /// The streak after each reading; a reading is marked by a bar.
     fn streaks(story: &str) -> Vec<u32> {
         let backend = backend("a", 2);
         let mut readings = Readings::default();
-        let mut streaks = Vec::new();
+        let (mut streak, mut streaks) = (0, Vec::new());
         for word in story.split_whitespace() {
             match word {
-                "|" => streaks.push(backend.read(&mut readings).in_a_row),
+                "|" => {
+                    let report = backend.read(&mut readings);
+                    streak = if report.streak_is_new { 0 } else { streak } + times(&report.in_a_row);
+                    streaks.push(streak);
+                }
                 word => {
                     let core = usize::from(word.starts_with('1'));
-                    let outcome = if word.ends_with('+') { Outcome::Success } else { REFUSED };
+                    let outcome = if word.ends_with('+') { Outcome::Success } else { refused() };
                     record(&backend, core, Role::Turn, outcome);
                 }
             }
@@ -185,7 +232,7 @@ mod tests {
     fn what_says_nothing_is_not_reported() {
         let backend = backend("a", 1);
         record(&backend, 0, Role::Turn, Outcome::Abandoned);
-        record(&backend, 0, Role::Turn, Outcome::Failed(Cause::StaleReuse));
+        record(&backend, 0, Role::Turn, Outcome::Failed(Cause::StaleReuse.into()));
         assert_eq!(backend.read(&mut Readings::default()), Report::default());
     }
 
@@ -194,7 +241,7 @@ mod tests {
         let backend = backend("a", 1);
         let term = backend.term();
         backend.begin_term();
-        backend.record(0, term, Role::Turn, REFUSED, Instant::now());
+        backend.record(0, term, Role::Turn, refused(), Instant::now());
         assert_eq!(backend.read(&mut Readings::default()), Report::default());
     }
 
@@ -202,8 +249,8 @@ mod tests {
     fn trials_are_told_apart_and_one_that_proves_nothing_is_known() {
         let backend = backend("a", 1);
         record(&backend, 0, Role::Trial, Outcome::Success);
-        record(&backend, 0, Role::LastResort, REFUSED);
-        record(&backend, 0, Role::Trial, Outcome::Failed(Cause::LocalResource));
+        record(&backend, 0, Role::LastResort, refused());
+        record(&backend, 0, Role::Trial, Outcome::Failed(Cause::LocalResource.into()));
         let report = backend.read(&mut Readings::default());
         assert_eq!(report.trials.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false]);
         assert!(report.trial_abandoned);
@@ -220,7 +267,7 @@ mod tests {
                 scope.spawn(move || {
                     for _ in 0..20_000 {
                         record(backend, core, Role::Turn, Outcome::Success);
-                        record(backend, core, Role::Turn, REFUSED);
+                        record(backend, core, Role::Turn, refused());
                     }
                 })
             });
@@ -229,7 +276,7 @@ mod tests {
                 is_over = cores.iter().all(|core| core.is_finished());
                 let report = backend.read(&mut readings);
                 successes += report.successes;
-                failures += report.failures;
+                failures += report.strikes().map(|strike| u64::from(strike.times)).sum::<u64>();
             }
         });
         assert_eq!((successes, failures), (40_000, 40_000));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use evenkeel_model::{BackendId, Evidence, PerCore, Phase, PoolName, Status};
+use evenkeel_model::{BackendId, PerCore, Phase, PoolName, Status};
 
 use crate::{Backend, Balance, Member, Pool, PoolRule, Wake, WhenAllEjected};
 
@@ -14,7 +14,7 @@ pub(crate) fn backend(name: &str, workers: usize) -> Arc<Backend> {
 }
 
 pub(crate) fn status(phase: Phase, since: Instant) -> Status {
-    Status { phase, since, evidence: Evidence::None, ejections: 0, ramp: 1.0 }
+    Status::new(phase, since)
 }
 
 /// Members in these phases, with these weights.
@@ -23,6 +23,7 @@ pub(crate) fn members(of: &[(Phase, u16)]) -> Vec<Member> {
     let member = |(index, (phase, weight)): (usize, &(Phase, u16))| Member {
         backend: backend(&format!("b{index}"), 1),
         endpoints: [].into(),
+        unresolved: None,
         weight: *weight,
         status: status(*phase, now),
     };
@@ -31,5 +32,13 @@ pub(crate) fn members(of: &[(Phase, u16)]) -> Vec<Member> {
 
 pub(crate) fn pool(balance: Balance, when_all_ejected: WhenAllEjected, members: Vec<Member>) -> Pool {
     let rule = PoolRule { balance, when_all_ejected, ..PoolRule::default() };
-    Pool::new(PoolName::new("web"), rule, members, false, Arc::new(PerCore::new(1)), Arc::default())
+    Pool::new(
+        PoolName::new("web"),
+        rule,
+        members,
+        false,
+        Arc::new(PerCore::new(1)),
+        Arc::default(),
+        Arc::default(),
+    )
 }

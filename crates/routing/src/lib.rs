@@ -15,6 +15,7 @@ mod pool;
 mod router;
 mod rules;
 mod snapshot;
+mod suspicion;
 mod trial;
 mod wake;
 
@@ -31,5 +32,6 @@ pub use rules::{
     PathMatch, PoolRule, Retry, Rule, Stall, Timeouts, Underscores, WhenAllEjected,
 };
 pub use snapshot::{Listener, Snapshot, View};
+pub use suspicion::Suspicion;
 pub use trial::TrialToken;
 pub use wake::Wake;

@@ -1,6 +1,6 @@
 //! Orders that are computed once, at publication, so that a pick never skips over an ejected member.
 
-use evenkeel_model::{Evidence, Phase};
+use evenkeel_model::Phase;
 
 use crate::Member;
 
@@ -61,7 +61,7 @@ pub(crate) fn last_resort(members: &[Member]) -> Box<[u16]> {
     let mut order: Vec<u16> = (0..members.len() as u16).collect();
     order.sort_by_key(|index| {
         let status = &members[usize::from(*index)].status;
-        (matches!(status.evidence, Evidence::Probes { .. }), status.since)
+        (status.evidence.is_by_probes(), status.since)
     });
     order.into()
 }

@@ -268,10 +268,10 @@ mod tests {
 
     #[test]
     fn the_longest_out_is_the_first_resort_and_what_probes_ejected_the_last() {
-        use evenkeel_model::{Cause, Evidence};
+        use evenkeel_model::{Evidence, ProbeFailure};
         let mut members = members(&[(Ejected, 1), (Ejected, 1), (Ejected, 1)]);
         let now = Instant::now();
-        members[0].status.evidence = Evidence::Probes { count: 3, cause: Cause::ConnectRefused };
+        members[0].status.evidence = Evidence::Probes { count: 3, failure: ProbeFailure::Body };
         members[0].status.since = now;
         members[1].status.since = now + Duration::from_secs(2);
         members[2].status.since = now + Duration::from_secs(1);

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use evenkeel_model::{Endpoint, PoolCounters, PoolName, Status};
+use evenkeel_model::{Endpoint, NameFailure, PoolCounters, PoolName, Status};
 
 use crate::order;
-use crate::{Backend, Budget, PoolRule, RetryLedger, WhenAllEjected};
+use crate::{Backend, Budget, PoolRule, RetryLedger, Suspicion, WhenAllEjected};
 
 /// A pool, immutable.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub struct Pool {
     pub counters: Arc<PoolCounters>,
     /// What its retries have cost; kept as the counters are.
     pub retries: Arc<RetryLedger>,
+    /// Which request may be to blame for a failure; kept as the counters are.
+    pub suspicion: Arc<Suspicion>,
     /// Members that receive requests, in smooth weighted order.
     pub(crate) admitted: Box<[u16]>,
     /// Members on trial.
@@ -38,6 +40,8 @@ pub struct Member {
     pub backend: Arc<Backend>,
     /// What its address resolves to; empty while a name is unresolved.
     pub endpoints: Arc<[Endpoint]>,
+    /// Why there are none.
+    pub unresolved: Option<NameFailure>,
     /// Configured share of requests, 1 to 1000.
     pub weight: u16,
     /// Its standing, by control.
@@ -53,8 +57,9 @@ impl Pool {
         is_probed: bool,
         counters: Arc<PoolCounters>,
         retries: Arc<RetryLedger>,
+        suspicion: Arc<Suspicion>,
     ) -> Self {
-        let mut admitted = order::smooth(&members, |member| member.status.phase.is_admitted());
+        let mut admitted = order::smooth(&members, |member| member.status.is_admitted());
         if admitted.is_empty() && rule.when_all_ejected == WhenAllEjected::FailOpen {
             admitted = order::smooth(&members, |_| true);
         }
@@ -63,7 +68,7 @@ impl Pool {
             WhenAllEjected::FailOpen | WhenAllEjected::FailClosed => Box::default(),
         };
         let on_trial = order::on_trial(&members);
-        Pool { name, rule, members, is_probed, counters, retries, admitted, on_trial, last_resort }
+        Pool { name, rule, members, is_probed, counters, retries, suspicion, admitted, on_trial, last_resort }
     }
 
     /// Whether the budget has room for one more retry that gives a backend work; if so, it counts as made.

@@ -148,6 +148,8 @@ pub struct PoolRule {
     pub connections: Connections,
     /// What happens when nobody is left.
     pub when_all_ejected: WhenAllEjected,
+    /// Whether a backend's answer of 500 is held against it, though the client gets it.
+    pub count_500: bool,
     /// Largest response head, in bytes.
     pub head_bytes: usize,
     /// Most interim (1xx) responses before a final one.
@@ -290,6 +292,7 @@ impl Default for PoolRule {
             stall: Some(Stall::default()),
             connections: Connections::default(),
             when_all_ejected: WhenAllEjected::default(),
+            count_500: false,
             head_bytes: 64 * 1024,
             informational: 16,
             proxy_status_addresses: false,

@@ -219,7 +219,15 @@ fn snapshot() -> Snapshot {
         generation: 3,
         epoch: 17,
         router: Router::new(vec![Arc::new(route)]),
-        pools: vec![Arc::new(Pool::new(pool, PoolRule::default(), members, false, counters, Arc::default()))],
+        pools: vec![Arc::new(Pool::new(
+            pool,
+            PoolRule::default(),
+            members,
+            false,
+            counters,
+            Arc::default(),
+            Arc::default(),
+        ))],
         listeners: vec![Arc::new(listener)],
         forwarding: ForwardingRule::default(),
     }
@@ -233,8 +241,9 @@ fn member(pool: &PoolName, label: &str, phase: Phase) -> Member {
     Member {
         backend: Backend::new(id, label.into(), WORKERS, wake),
         endpoints: [endpoint].into(),
+        unresolved: None,
         weight: 1,
-        status: Status { phase, since: Instant::now(), evidence: Evidence::None, ejections: 0, ramp: 1.0 },
+        status: Status::new(phase, Instant::now()),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use evenkeel_health::{Probe, ProbeKind, ProbeResult};
-use evenkeel_model::{Cause, Endpoint};
+use evenkeel_health::{HttpProbe, Probe, ProbeKind, ProbeResult};
+use evenkeel_model::{Cause, Endpoint, ProbeFailure};
 use http::Request;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
@@ -17,34 +17,33 @@ const MOST_BODY_BYTES: usize = 64 * 1024;
 
 /// Runs one probe to its verdict, in at most `probe.timeout`. `host` goes into the `Host` field.
 ///
-/// # Errors
-/// The cause of the failure; a status outside 200 to 399 is [`Cause::UpstreamStatus`].
 // A timer per probe is fine off the request path.
 #[allow(clippy::disallowed_methods)]
 pub async fn probe(endpoint: &Endpoint, probe: &Probe, host: &str) -> ProbeResult {
     let asked = ask(endpoint, probe, host);
     match tokio::time::timeout(probe.timeout, asked).await {
-        Ok(result) => result,
-        Err(_) => Err(match probe.kind {
-            ProbeKind::Tcp => Cause::ConnectTimeout,
-            ProbeKind::Http { .. } => Cause::HeadTimeout,
-        }),
+        Ok(Ok(result)) => result,
+        Ok(Err(cause)) => ProbeResult::Failed(ProbeFailure::Failed(cause)),
+        Err(_) => ProbeResult::Failed(ProbeFailure::Failed(match probe.kind {
+            ProbeKind::Tcp(_) => Cause::ConnectTimeout,
+            ProbeKind::Http(_) => Cause::HeadTimeout,
+        })),
     }
 }
 
-async fn ask(endpoint: &Endpoint, probe: &Probe, host: &str) -> ProbeResult {
+async fn ask(endpoint: &Endpoint, probe: &Probe, host: &str) -> Result<ProbeResult, Cause> {
     let connected = connect(std::slice::from_ref(endpoint), Instant::now()).await;
     let socket = connected.map_err(|error| error.cause)?.socket;
     match &probe.kind {
-        ProbeKind::Tcp => Ok(()),
-        ProbeKind::Http { path } => match socket {
+        ProbeKind::Tcp(_) => Ok(ProbeResult::Passed),
+        ProbeKind::Http(HttpProbe { path, .. }) => match socket {
             Socket::Tcp(stream) => get(TokioIo::new(stream), path, host).await,
             Socket::Unix(stream) => get(TokioIo::new(stream), path, host).await,
         },
     }
 }
 
-async fn get<S>(stream: S, path: &str, host: &str) -> ProbeResult
+async fn get<S>(stream: S, path: &str, host: &str) -> Result<ProbeResult, Cause>
 where
     S: hyper::rt::Read + hyper::rt::Write + Unpin,
 {
@@ -70,8 +69,8 @@ where
             }
         }
         match status {
-            200..=399 => Ok(()),
-            _ => Err(Cause::UpstreamStatus),
+            200..=399 => Ok(ProbeResult::Passed),
+            status => Ok(ProbeResult::Failed(ProbeFailure::Status(status))),
         }
     };
     // Both live in this task; dropping either closes the connection, so cancelling is safe.
@@ -114,8 +113,12 @@ mod tests {
         Endpoint::Tcp(address)
     }
 
+    fn failed(cause: Cause) -> ProbeResult {
+        ProbeResult::Failed(ProbeFailure::Failed(cause))
+    }
+
     fn http() -> Probe {
-        let kind = ProbeKind::Http { path: "/healthz".into() };
+        let kind = ProbeKind::Http(HttpProbe::get("/healthz"));
         Probe { kind, timeout: Duration::from_millis(500), ..Probe::default() }
     }
 
@@ -125,19 +128,19 @@ mod tests {
 
     #[tokio::test]
     async fn a_status_below_400_passes() {
-        assert_eq!(verdict(b"HTTP/1.1 204 No Content\r\n\r\n").await, Ok(()));
-        assert_eq!(verdict(b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n").await, Ok(()));
+        assert_eq!(verdict(b"HTTP/1.1 204 No Content\r\n\r\n").await, ProbeResult::Passed);
+        assert_eq!(verdict(b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n").await, ProbeResult::Passed);
     }
 
     #[tokio::test]
     async fn each_failure_is_named() {
         let unwell = verdict(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n").await;
-        assert_eq!(unwell, Err(Cause::UpstreamStatus));
-        assert_eq!(verdict(b"SSH-2.0-OpenSSH\r\n\r\n").await, Err(Cause::BadHead));
-        assert_eq!(verdict(b"").await, Err(Cause::EofInHead));
+        assert_eq!(unwell, ProbeResult::Failed(ProbeFailure::Status(503)));
+        assert_eq!(verdict(b"SSH-2.0-OpenSSH\r\n\r\n").await, failed(Cause::BadHead));
+        assert_eq!(verdict(b"").await, failed(Cause::EofInHead));
         assert_eq!(
             verdict(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf").await,
-            Err(Cause::BodyTruncated)
+            failed(Cause::BodyTruncated)
         );
     }
 
@@ -145,9 +148,9 @@ mod tests {
     async fn silence_fails_in_time() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = Endpoint::Tcp(listener.local_addr().unwrap());
-        assert_eq!(probe(&endpoint, &http(), "a.test").await, Err(Cause::HeadTimeout));
-        let tcp = Probe { kind: ProbeKind::Tcp, ..http() };
-        assert_eq!(probe(&endpoint, &tcp, "a.test").await, Ok(()));
+        assert_eq!(probe(&endpoint, &http(), "a.test").await, failed(Cause::HeadTimeout));
+        let tcp = Probe { kind: ProbeKind::Tcp(Default::default()), ..http() };
+        assert_eq!(probe(&endpoint, &tcp, "a.test").await, ProbeResult::Passed);
     }
 
     #[tokio::test]
@@ -155,6 +158,6 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = Endpoint::Tcp(listener.local_addr().unwrap());
         drop(listener);
-        assert_eq!(probe(&endpoint, &http(), "a.test").await, Err(Cause::ConnectRefused));
+        assert_eq!(probe(&endpoint, &http(), "a.test").await, failed(Cause::ConnectRefused));
     }
 }

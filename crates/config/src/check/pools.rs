@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use evenkeel_health::{Eject, Policy, Probe, ProbeKind};
+use evenkeel_health::{Eject, HttpProbe, Policy, Probe, ProbeKind, TcpProbe};
 use evenkeel_model::PoolName;
 use evenkeel_routing::{Budget, Connections, PoolRule, Retry, Stall, Timeouts};
 
@@ -12,7 +12,7 @@ use crate::document::{
     BackendDocument, BudgetDocument, ConnectionsDocument, EjectDocument, HealthDocument, Name, PoolDocument,
     ProbeDocument, RetryDocument, StallDocument, Switch, TimeoutsDocument,
 };
-use crate::plan::{BackendPlan, PoolPlan};
+use crate::plan::{BackendPlan, PoolPlan, Resolve};
 use crate::problem::{Code, Problems};
 use crate::tree::Place;
 use crate::words::quoted;
@@ -56,6 +56,7 @@ fn pool<'a>(
             stall: document.stall.map_or(defaults.stall, |it| it.on().map(stall)),
             connections: document.connections.map_or(defaults.connections, connections),
             when_all_ejected: when_all_ejected.unwrap_or(defaults.when_all_ejected),
+            count_500: health.eject.is_some_and(|eject| eject.count_500),
             head_bytes: limits
                 .and_then(|limits| limits.head_bytes)
                 .map_or(defaults.head_bytes, |bytes| bytes.0 as usize),
@@ -107,6 +108,7 @@ fn backend(document: BackendDocument) -> BackendPlan {
         name: document.name.map(|name| name.0.0.into()),
         address: document.address.0,
         weight: document.weight.map_or(1, |weight| weight.0 as u16),
+        resolve: Resolve::default(),
     }
 }
 
@@ -196,6 +198,7 @@ fn health(
         slow_start: document
             .slow_start
             .map_or(defaults.slow_start, |it| it.on().map_or(Duration::ZERO, |time| time.0)),
+        initial: defaults.initial,
     };
     (policy, document.when_all_ejected.map(|word| word.0))
 }
@@ -214,9 +217,9 @@ fn probe(document: ProbeDocument, place: &Place<'_>, problems: &mut Problems) ->
                 let message = "a probe asks for a path or connects, not both";
                 problems.at(&place.key("tcp").at_key(), Code::Conflict, message, "remove `tcp` or `path`");
             }
-            ProbeKind::Http { path: path.0.0.into() }
+            ProbeKind::Http(HttpProbe::get(&path.0.0))
         }
-        (None, true) => ProbeKind::Tcp,
+        (None, true) => ProbeKind::Tcp(TcpProbe::default()),
         (None, false) => {
             if !place.is_any_broken(&["path", "tcp"]) {
                 let message = "it does not say what to ask";
@@ -227,15 +230,17 @@ fn probe(document: ProbeDocument, place: &Place<'_>, problems: &mut Problems) ->
                     "write `path: /healthz`, or `tcp: true`",
                 );
             }
-            ProbeKind::Tcp
+            ProbeKind::Tcp(TcpProbe::default())
         }
     };
     Probe {
         kind,
         interval,
+        fast_interval: Probe::usual_fast_interval(interval),
         timeout,
         fall: document.fall.map_or(defaults.fall, |count| count.0 as u32),
         rise: document.rise.map_or(defaults.rise, |count| count.0 as u32),
+        ..defaults
     }
 }
 
@@ -257,5 +262,6 @@ fn eject(document: &EjectDocument, place: &Place<'_>, problems: &mut Problems) -
         wait,
         longest_wait,
         trial: document.trial.map_or(defaults.trial, |count| count.0 as u32),
+        ..defaults
     }
 }

@@ -36,8 +36,9 @@ pub(super) struct Setting {
 
 /// Writes a plan out.
 pub(super) fn settings(plan: &Plan) -> Settings {
-    let Plan { admin, workers, access_log, drain_timeout, forwarding, listeners, routes, pools } = plan;
-    let AdminRule { address } = admin;
+    let Plan { admin, workers, access_log, drain_timeout, dns: _, forwarding, listeners, routes, pools } =
+        plan;
+    let AdminRule { address, socket: _ } = admin;
     let ForwardingRule { trusted_networks, via } = forwarding;
     let networks: Vec<String> = trusted_networks.iter().map(ToString::to_string).collect();
     let whole = vec![
@@ -188,12 +189,13 @@ fn pool(plan: &PoolPlan) -> Subject {
         stall,
         connections,
         when_all_ejected,
+        count_500: _,
         head_bytes,
         informational,
         proxy_status_addresses,
     } = rule;
     let Connections { idle, idle_per_backend } = connections;
-    let Policy { probe, eject, slow_start } = health;
+    let Policy { probe, eject, slow_start, initial: _ } = health;
     let mut settings = vec![setting("balance", balance_word(*balance).into())];
     settings.extend(timeout_settings(timeouts));
     settings.extend(retry_settings(retry));
@@ -217,7 +219,7 @@ fn pool(plan: &PoolPlan) -> Subject {
 }
 
 fn backend(plan: &BackendPlan, pool: &str) -> Subject {
-    let BackendPlan { name, address, weight } = plan;
+    let BackendPlan { name, address, weight, resolve: _ } = plan;
     Subject {
         title: format!("{pool}: backend {address}"),
         parent: Some(pool.into()),
@@ -240,17 +242,17 @@ fn show_stall(stall: &Stall) -> String {
 }
 
 fn show_probe(probe: &Probe) -> String {
-    let Probe { kind, interval, timeout, fall, rise } = probe;
+    let Probe { kind, interval, timeout, fall, rise, .. } = probe;
     let what = match kind {
-        ProbeKind::Http { path } => format!("GET {path}"),
-        ProbeKind::Tcp => "connect".into(),
+        ProbeKind::Http(http) => format!("{} {}", http.method, http.path),
+        ProbeKind::Tcp(_) => "connect".into(),
     };
     let (interval, timeout) = (show_duration(*interval), show_duration(*timeout));
     format!("{what} every {interval}, timeout {timeout}, fall {fall}, rise {rise}")
 }
 
 fn show_eject(eject: &Eject) -> String {
-    let Eject { consecutive, wait, longest_wait, trial } = eject;
+    let Eject { consecutive, wait, longest_wait, trial, .. } = eject;
     let (wait, longest_wait) = (show_duration(*wait), show_duration(*longest_wait));
     format!("after {consecutive}, wait {wait} to {longest_wait}, trial {trial}")
 }

@@ -1,7 +1,7 @@
 //! Every example loads, and the full one tells the truth about defaults.
 
 use evenkeel_config::{Plan, parse, summary};
-use evenkeel_health::{Policy, Probe, ProbeKind};
+use evenkeel_health::{HttpProbe, Policy, Probe, ProbeKind};
 use evenkeel_routing::{ClientLimits, ClientTimeouts, PoolRule};
 
 use crate::{all_examples, example};
@@ -41,7 +41,7 @@ fn the_full_example_shows_the_defaults() {
     assert_eq!(full.listeners[0].timeouts, ClientTimeouts::default());
     assert_eq!(full.listeners[0].limits, ClientLimits::default());
     assert_eq!(full.pools[0].rule, PoolRule::default());
-    let probe = Probe { kind: ProbeKind::Http { path: "/healthz".into() }, ..Probe::default() };
+    let probe = Probe { kind: ProbeKind::Http(HttpProbe::get("/healthz")), ..Probe::default() };
     assert_eq!(full.pools[0].health, Policy { probe: Some(probe), ..Policy::default() });
 }
 

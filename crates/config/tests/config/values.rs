@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use evenkeel_config::{AccessLogRule, Plan};
-use evenkeel_health::ProbeKind;
+use evenkeel_health::{ProbeKind, TcpProbe};
 use evenkeel_routing::{Balance, HostMatch, PathMatch, Underscores, WhenAllEjected};
 
 use crate::{with_listener, with_pool, with_top};
@@ -99,7 +99,10 @@ fn every_kind_of_value_arrives() {
     assert!(listener.half_close && listener.refuse_ambiguous_paths);
     let probe = pool.health.probe.as_ref().unwrap();
     // A default that no longer fits follows what is written.
-    assert_eq!((&probe.kind, probe.timeout), (&ProbeKind::Tcp, Duration::from_millis(500)));
+    assert_eq!(
+        (&probe.kind, probe.timeout),
+        (&ProbeKind::Tcp(TcpProbe::default()), Duration::from_millis(500))
+    );
     assert_eq!(pool.health.eject.unwrap().longest_wait, seconds(600));
 
     let top = plan(&with_top(

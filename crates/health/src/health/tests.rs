@@ -1,40 +1,54 @@
 //! Lives of backends as tables: (second, event, expected phase).
 
-use evenkeel_model::Cause::{ConnectRefused, UpstreamStatus};
+use evenkeel_model::Cause::ConnectRefused;
 use evenkeel_model::Phase::{Ejected, Serving, Trial, Unproven};
+use evenkeel_model::ProbeFailure;
 use proptest::prelude::*;
 
 use super::*;
 use crate::{Eject, Probe};
 
-const OK: Event = Event::Success;
-const STRIKE: Event = Event::Strikes { count: 1, cause: ConnectRefused };
+const OK: Event = Event::Success { count: 1 };
 const PASS: Event = Event::Trial(Ok(()));
 const FAIL: Event = Event::Trial(Err(ConnectRefused));
-const ALIVE: Event = Event::Probe(Ok(()));
-const DEAD: Event = Event::Probe(Err(UpstreamStatus));
+const ALIVE: Event = Event::Probe(ProbeResult::Passed);
+const DEAD: Event = Event::Probe(ProbeResult::Failed(ProbeFailure::Status(500)));
 const TICK: Event = Event::Tick;
 
-/// Three strikes, ten seconds, five minutes, two trials; no probe.
+fn strikes(times: u32) -> Event {
+    let fault = Fault { cause: ConnectRefused, status: 0, key: 1, proof: Proof::Alone };
+    Event::Strike { strike: Strike { fault, times, at: Instant::now() }, in_a_row: true }
+}
+
+/// Three strikes, ten seconds, five minutes, two trials; no probe, no jitter.
 fn traffic() -> Policy {
-    Policy::default()
+    Policy { eject: Some(Eject { jitter_percent: 0, ..Eject::default() }), ..Policy::default() }
 }
 
 /// As [`traffic`], and a probe: three fall, two rise.
 fn probed() -> Policy {
-    Policy { probe: Some(Probe::default()), ..Policy::default() }
+    Policy { probe: Some(Probe::default()), ..traffic() }
 }
 
 fn second(start: Instant, second: f64) -> Instant {
     start + Duration::from_secs_f64(second)
 }
 
+/// As in a pool where nothing speaks for it.
+fn tried(health: Health, event: Event, now: Instant, policy: &Policy) -> Health {
+    let health = health.step(event, now, policy);
+    match health.charge(now, policy) {
+        Some(evidence) => health.step(Event::Eject(evidence), now, policy),
+        None => health,
+    }
+}
+
 /// Lives through a table and returns the health at its end.
 fn live(policy: &Policy, table: &[(f64, Event, Phase)]) -> (Instant, Health) {
     let start = Instant::now();
-    let mut health = Health::new(start);
+    let mut health = Health::new(start, 0, policy);
     for (row, &(at, event, phase)) in table.iter().enumerate() {
-        health = health.step(event, second(start, at), policy);
+        health = tried(health, event, second(start, at), policy);
         assert_eq!(health.phase(), phase, "row {row}: {event:?} at {at}");
     }
     (start, health)
@@ -67,45 +81,40 @@ fn three_strikes_in_a_row_eject() {
     let (start, health) = live(
         &traffic(),
         &[
-            (0.0, STRIKE, Unproven),
-            (0.0, STRIKE, Unproven),
+            (0.0, strikes(1), Unproven),
+            (0.0, strikes(1), Unproven),
             (0.0, OK, Serving),
-            (1.0, STRIKE, Serving),
-            (1.0, STRIKE, Serving),
-            (1.5, STRIKE, Ejected),
+            (1.0, strikes(1), Serving),
+            (1.0, strikes(1), Serving),
+            (1.5, strikes(1), Ejected),
         ],
     );
     let status = health.status(second(start, 2.0), &traffic());
-    assert_eq!(status.evidence, Evidence::Strikes { count: 3, cause: ConnectRefused });
+    assert_eq!(status.evidence, Evidence::Strikes { count: 3, cause: ConnectRefused, status: 0 });
     assert_eq!((status.since, status.ejections), (second(start, 1.5), 1));
 }
 
 #[test]
 fn strikes_that_are_read_together_count_each() {
-    let two = Event::Strikes { count: 2, cause: ConnectRefused };
-    live(&traffic(), &[(0.0, STRIKE, Unproven), (0.0, two, Ejected)]);
+    let two = strikes(2);
+    live(&traffic(), &[(0.0, strikes(1), Unproven), (0.0, two, Ejected)]);
 }
 
 #[test]
 fn requests_sent_before_an_ejection_say_nothing_new() {
-    live(
-        &traffic(),
-        &[
-            (0.0, Event::Strikes { count: 3, cause: ConnectRefused }, Ejected),
-            (1.0, OK, Ejected),
-            (1.0, STRIKE, Ejected),
-        ],
-    );
+    live(&traffic(), &[(0.0, strikes(3), Ejected), (1.0, OK, Ejected), (1.0, strikes(1), Ejected)]);
 }
 
 /// Ejected at second 0.
-const OUT: (f64, Event, Phase) = (0.0, Event::Strikes { count: 3, cause: ConnectRefused }, Ejected);
+fn out() -> (f64, Event, Phase) {
+    (0.0, strikes(3), Ejected)
+}
 
 #[test]
 fn two_successful_trials_readmit() {
     let (start, health) = live(
         &traffic(),
-        &[OUT, (9.9, TICK, Ejected), (10.0, TICK, Trial), (11.0, PASS, Trial), (12.0, PASS, Serving)],
+        &[out(), (9.9, TICK, Ejected), (10.0, TICK, Trial), (11.0, PASS, Trial), (12.0, PASS, Serving)],
     );
     let status = health.status(second(start, 12.0), &traffic());
     assert_eq!(status.evidence, Evidence::TrialsPassed { count: 2 });
@@ -116,7 +125,7 @@ fn a_failed_trial_doubles_the_wait() {
     let (start, health) = live(
         &traffic(),
         &[
-            OUT,
+            out(),
             (10.0, TICK, Trial),
             (10.0, PASS, Trial),
             (10.0, FAIL, Ejected),
@@ -134,7 +143,7 @@ fn a_failed_trial_doubles_the_wait() {
 #[test]
 fn the_wait_has_a_longest() {
     let (now, policy) = (Instant::now(), traffic());
-    let mut health = Health::new(now).step(OUT.1, now, &policy);
+    let mut health = tried(Health::new(now, 0, &policy), out().1, now, &policy);
     for _ in 0..100 {
         let end = health.since + health.wait(&policy);
         health = health.step(TICK, end, &policy).step(FAIL, end, &policy);
@@ -144,12 +153,12 @@ fn the_wait_has_a_longest() {
 
 #[test]
 fn an_ejection_soon_after_another_waits_longer_and_a_good_run_is_forgiven() {
-    let back = [OUT, (10.0, TICK, Trial), (10.0, PASS, Trial), (10.0, PASS, Serving)];
+    let back = [out(), (10.0, TICK, Trial), (10.0, PASS, Trial), (10.0, PASS, Serving)];
     let (start, health) = live(&traffic(), &back);
     let policy = traffic();
-    let soon = health.step(OUT.1, second(start, 309.0), &policy);
+    let soon = tried(health, out().1, second(start, 309.0), &policy);
     assert_eq!(soon.wait(&policy), Duration::from_secs(20));
-    let late = health.step(OUT.1, second(start, 310.0), &policy);
+    let late = tried(health, out().1, second(start, 310.0), &policy);
     assert_eq!(late.wait(&policy), Duration::from_secs(10));
     assert_eq!(health.status(second(start, 310.0), &policy).ejections, 0);
 }
@@ -158,14 +167,14 @@ fn an_ejection_soon_after_another_waits_longer_and_a_good_run_is_forgiven() {
 fn two_successes_as_a_last_resort_readmit_at_once() {
     live(
         &traffic(),
-        &[OUT, (1.0, PASS, Ejected), (1.0, FAIL, Ejected), (1.0, PASS, Ejected), (1.1, PASS, Serving)],
+        &[out(), (1.0, PASS, Ejected), (1.0, FAIL, Ejected), (1.0, PASS, Ejected), (1.1, PASS, Serving)],
     );
-    live(&probed(), &[OUT, (1.0, PASS, Ejected), (1.1, PASS, Serving)]);
+    live(&probed(), &[out(), (1.0, PASS, Ejected), (1.1, PASS, Serving)]);
 }
 
 #[test]
 fn a_failed_last_resort_does_not_lengthen_the_wait() {
-    live(&traffic(), &[OUT, (5.0, FAIL, Ejected), (9.0, FAIL, Ejected), (10.0, TICK, Trial)]);
+    live(&traffic(), &[out(), (5.0, FAIL, Ejected), (9.0, FAIL, Ejected), (10.0, TICK, Trial)]);
 }
 
 #[test]
@@ -189,7 +198,7 @@ fn what_traffic_ejected_waits_even_if_probes_pass() {
     live(
         &probed(),
         &[
-            OUT,
+            out(),
             (2.0, ALIVE, Ejected),
             (4.0, ALIVE, Ejected),
             (6.0, ALIVE, Ejected),
@@ -200,7 +209,7 @@ fn what_traffic_ejected_waits_even_if_probes_pass() {
     live(
         &probed(),
         &[
-            OUT,
+            out(),
             (8.0, ALIVE, Ejected),
             (9.0, DEAD, Ejected),
             (10.0, TICK, Ejected),
@@ -212,8 +221,8 @@ fn what_traffic_ejected_waits_even_if_probes_pass() {
 
 #[test]
 fn a_reloaded_policy_applies_at_once() {
-    let (start, health) = live(&traffic(), &[OUT, (5.0, TICK, Ejected)]);
-    let eject = Eject { wait: Duration::from_secs(5), ..Eject::default() };
+    let (start, health) = live(&traffic(), &[out(), (5.0, TICK, Ejected)]);
+    let eject = Eject { wait: Duration::from_secs(5), jitter_percent: 0, ..Eject::default() };
     let quick = Policy { eject: Some(eject), ..traffic() };
     assert_eq!(health.step(TICK, second(start, 5.0), &quick).phase(), Trial);
     let off = Policy { eject: None, ..traffic() };
@@ -235,7 +244,7 @@ fn a_probe_that_was_on_its_way_when_probes_were_turned_off_says_nothing() {
 #[test]
 fn whoever_is_out_when_health_is_turned_off_is_in_again() {
     let off = Policy { eject: None, ..traffic() };
-    let (start, ejected) = live(&traffic(), &[OUT]);
+    let (start, ejected) = live(&traffic(), &[out()]);
     let on_trial = ejected.step(TICK, second(start, 11.0), &traffic());
     for (out, event) in [(ejected, TICK), (ejected, FAIL), (on_trial, FAIL), (on_trial, TICK)] {
         assert_eq!(out.step(event, second(start, 12.0), &off).phase(), Unproven, "{event:?}");
@@ -245,7 +254,7 @@ fn whoever_is_out_when_health_is_turned_off_is_in_again() {
 #[test]
 fn without_ejection_strikes_change_nothing() {
     let off = Policy { eject: None, ..traffic() };
-    let many = Event::Strikes { count: 1000, cause: ConnectRefused };
+    let many = strikes(1000);
     live(&off, &[(0.0, many, Unproven), (1.0, OK, Serving), (2.0, many, Serving)]);
 }
 
@@ -256,7 +265,7 @@ fn a_slow_start_has_ten_steps_and_a_process_start_has_none() {
     assert_eq!(fresh.status(start, &policy).ramp, 1.0);
     assert_eq!(fresh.next(start, &policy), None);
 
-    let (start, mut health) = live(&policy, &[OUT, (1.0, PASS, Ejected), (1.0, PASS, Serving)]);
+    let (start, mut health) = live(&policy, &[out(), (1.0, PASS, Ejected), (1.0, PASS, Serving)]);
     let (mut now, mut ramps) = (second(start, 1.0), Vec::new());
     while let Some(next) = health.next(now, &policy).filter(|next| *next <= second(start, 11.0)) {
         ramps.push(health.status(now, &policy).ramp);
@@ -270,7 +279,7 @@ fn a_slow_start_has_ten_steps_and_a_process_start_has_none() {
 }
 
 fn any_event() -> impl Strategy<Value = Event> {
-    prop_oneof![Just(OK), Just(STRIKE), Just(PASS), Just(FAIL), Just(ALIVE), Just(DEAD), Just(TICK)]
+    prop_oneof![Just(OK), Just(strikes(1)), Just(PASS), Just(FAIL), Just(ALIVE), Just(DEAD), Just(TICK)]
 }
 
 proptest! {
@@ -280,10 +289,10 @@ proptest! {
     ) {
         let policy = if is_probed { probed() } else { traffic() };
         let mut now = Instant::now();
-        let mut health = Health::new(now);
+        let mut health = Health::new(now, 0, &policy);
         for (millis, event) in events {
             now += Duration::from_millis(millis);
-            health = health.step(event, now, &policy);
+            health = tried(health, event, now, &policy);
         }
         let well = now + health.wait(&policy).max(Duration::from_secs(10)) + Duration::from_secs(10);
         while now < well {
