@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use crossbeam_utils::CachePadded;
 use evenkeel_model::{BackendCounters, BackendId, CoreBackend, Count, Outcome, PerCore, Report, Role};
 
-use crate::IdleLimit;
-use crate::cell::{Cell, Readings};
+use crate::cell::Cell;
+use crate::{IdleLimit, Readings};
 use crate::trial::Trial;
 use crate::wake::Wake;
 
