@@ -1,5 +1,6 @@
 //! The configuration as its users meet it: the examples, the reference, and what happens to a file full of slips.
 
+mod changes;
 mod examples;
 mod health;
 mod health_slips;
