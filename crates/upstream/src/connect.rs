@@ -89,8 +89,56 @@ fn name_of_shortage(errno: Errno) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::net::SocketAddr;
+    use std::time::Duration;
+
+    use tokio::net::{TcpListener, TcpSocket};
+
     use super::*;
+
+    /// A listener whose queue is full: who connects is not heard.
+    pub(crate) struct Deaf {
+        listener: TcpListener,
+        _queue: Vec<TcpStream>,
+    }
+
+    impl Deaf {
+        pub(crate) fn endpoint(&self) -> Endpoint {
+            Endpoint::Tcp(self.listener.local_addr().unwrap())
+        }
+    }
+
+    /// A port that nobody listens on, nor ever will while this is held.
+    pub(crate) struct Closed(TcpSocket);
+
+    impl Closed {
+        pub(crate) fn endpoint(&self) -> Endpoint {
+            Endpoint::Tcp(self.0.local_addr().unwrap())
+        }
+    }
+
+    pub(crate) fn closed(address: &str) -> Closed {
+        let address: SocketAddr = address.parse().unwrap();
+        let socket = if address.is_ipv6() { TcpSocket::new_v6() } else { TcpSocket::new_v4() }.unwrap();
+        socket.bind(address).unwrap();
+        Closed(socket)
+    }
+
+    #[allow(clippy::disallowed_methods)]
+    pub(crate) async fn deaf() -> Deaf {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(0).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut queue = Vec::new();
+        let connect = || tokio::time::timeout(Duration::from_millis(100), TcpStream::connect(address));
+        while let Ok(connected) = connect().await {
+            queue.push(connected.unwrap());
+            assert!(queue.len() < 64, "the queue has no end");
+        }
+        Deaf { listener, _queue: queue }
+    }
 
     #[test]
     fn each_errno_has_its_cause() {

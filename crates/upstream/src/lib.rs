@@ -12,6 +12,6 @@ mod socket;
 pub use alarm::{Alarm, GRAIN, Sweep};
 pub use connect::{ConnectError, Connection, cause_of_connect_error, connect};
 pub use idle::{Idle, Keeping, Taken};
-pub use probe::probe;
+pub use probe::{Asked, Prober, Verdict};
 pub use resolve::resolve;
 pub use socket::Socket;
