@@ -1,5 +1,7 @@
 //! Making one connection, and naming what went wrong.
 
+mod race;
+
 use std::io::{self, ErrorKind};
 use std::time::Instant;
 
@@ -31,16 +33,22 @@ pub struct ConnectError {
     pub shortage: Option<&'static str>,
 }
 
-/// Connects to the first endpoint that answers, in order. Has no deadline of its own: the caller drops it.
+/// Connects to an endpoint: of several, to the one that answers first, by happy eyeballs (RFC 8305). Has no deadline of
+/// its own: the caller drops it.
+///
+/// # Errors
+/// Where all fail, the error that says most about the backend; [`Cause::DnsFailed`] where there is no endpoint.
 pub async fn connect(endpoints: &[Endpoint], now: Instant) -> Result<Connection, ConnectError> {
-    let mut error = ConnectError { cause: Cause::DnsFailed, is_port_shortage: false, shortage: None };
-    for endpoint in endpoints {
-        match open(endpoint).await {
-            Ok(socket) => return Ok(Connection { socket, opened: now, requests: 0 }),
-            Err(failed) => error = cause_of_connect_error(&failed),
+    let connected = match endpoints {
+        [] => {
+            let (cause, is_port_shortage, shortage) = (Cause::DnsFailed, false, None);
+            return Err(ConnectError { cause, is_port_shortage, shortage });
         }
-    }
-    Err(error)
+        [one] => open(one).await.map_err(|error| cause_of_connect_error(&error)),
+        // Boxed, so that those with one endpoint need no room for it.
+        many => Box::pin(race::connect(many)).await,
+    };
+    connected.map(|socket| Connection { socket, opened: now, requests: 0 })
 }
 
 async fn open(endpoint: &Endpoint) -> io::Result<Socket> {

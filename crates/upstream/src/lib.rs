@@ -8,6 +8,7 @@ mod idle;
 mod probe;
 mod resolve;
 mod socket;
+mod stagger;
 
 pub use alarm::{Alarm, GRAIN, Sweep};
 pub use connect::{ConnectError, Connection, cause_of_connect_error, connect};
