@@ -14,5 +14,5 @@ pub use alarm::{Alarm, GRAIN, Sweep};
 pub use connect::{ConnectError, Connection, cause_of_connect_error, connect};
 pub use idle::{Idle, Keeping, Taken};
 pub use probe::{Asked, Prober, Verdict};
-pub use resolve::resolve;
+pub use resolve::{Resolved, Resolver};
 pub use socket::Socket;
