@@ -6,13 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use evenkeel_config::Plan;
+use evenkeel_config::{DnsRule, Plan};
 use evenkeel_health::ProbeResult;
-use evenkeel_model::{
-    Address, BackendId, Cause, Command, CommandError, Done, Endpoint, NameFailure, ProbeFailure,
-};
+use evenkeel_model::{Address, BackendId, Cause, Command, CommandError, Done, Endpoint, ProbeFailure};
 use evenkeel_routing::{Snapshot, View, Wake};
-use evenkeel_upstream::{Asked, Prober, Verdict};
+use evenkeel_upstream::{Asked, Prober, Resolver, Verdict};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::{Id, JoinError, JoinSet};
 
@@ -45,6 +43,9 @@ struct Shell {
     view: View,
     wake: Arc<Wake>,
     prober: Prober,
+    resolver: Resolver,
+    /// By which the resolver was made.
+    dns: DnsRule,
     tasks: JoinSet<Input>,
     /// What is said of a task that panicked.
     fallbacks: HashMap<Id, Input>,
@@ -67,11 +68,14 @@ pub fn start(workers: usize, seed: u64) -> (Handle, View, impl Future<Output = (
     let ring = bell.clone();
     let wake = Wake::new(Box::new(move || ring.notify_one()));
     let now = Instant::now();
+    let dns = DnsRule::default();
     let shell = Shell {
         control: Control::new(workers, seed, wake.clone()),
         view: view.clone(),
         wake,
         prober: Prober::new(),
+        resolver: Resolver::new(&dns.servers, dns.timeout),
+        dns,
         tasks: JoinSet::new(),
         fallbacks: HashMap::new(),
         waiting: Vec::new(),
@@ -117,6 +121,7 @@ impl Shell {
                 errand = errands.recv() => match errand {
                     Some(Errand::Publish { plan, done }) => {
                         self.waiting.push(done);
+                        self.obey(&plan.dns);
                         self.handle(Input::Plan(plan));
                     }
                     Some(Errand::Command { command, done }) => {
@@ -134,6 +139,14 @@ impl Shell {
                 }
                 () = tokio::time::sleep_until(wake_up) => self.be_punctual(),
             }
+        }
+    }
+
+    /// Names of a new plan are looked up as it says.
+    fn obey(&mut self, dns: &DnsRule) {
+        if self.dns != *dns {
+            self.resolver = Resolver::new(&dns.servers, dns.timeout);
+            self.dns = dns.clone();
         }
     }
 
@@ -197,11 +210,11 @@ impl Shell {
         }
         for ResolveOrder { host, port } in effects.resolves {
             let failed = Input::Resolved { host: host.clone(), port, result: Err(Cause::DnsFailed.into()) };
+            let resolver = self.resolver.clone();
             self.spawn(failed, async move {
-                let result = evenkeel_upstream::resolve(&host, port).await;
-                let result = result
-                    .map(|endpoints| Resolved { endpoints, ttl: Duration::from_secs(30) })
-                    .map_err(NameFailure::from);
+                let result = resolver.resolve(&host, port).await;
+                let result =
+                    result.map(|evenkeel_upstream::Resolved { endpoints, ttl }| Resolved { endpoints, ttl });
                 Input::Resolved { host, port, result }
             });
         }

@@ -4,8 +4,9 @@ use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
 
-/// What is logged unless the environment says otherwise.
-const DEFAULT_FILTER: &str = "info";
+/// What is logged unless the environment says otherwise. What the resolver's library has to say about a packet is said
+/// better by what came of the look-up.
+const DEFAULT_FILTER: &str = "info,hickory_resolver=error,hickory_net=error,hickory_proto=error";
 
 /// Starts the log; a second call does nothing. `EVENKEEL_LOG`, else `RUST_LOG`, filters it; a filter that
 /// cannot be read is said so, and the default holds.

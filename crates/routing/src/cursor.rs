@@ -54,7 +54,8 @@ impl Cursor {
         self.hand.left -= 1;
         let place = self.position + usize::from(self.hand.places[drawn]);
         self.hand.places[drawn] = self.hand.places[self.hand.left];
-        if place >= length { place - length } else { place }
+        // A rotation that was not shuffled may have left the position anywhere.
+        if place >= length { place % length } else { place }
     }
 
     /// Goes on behind the places that were drawn.
@@ -118,6 +119,16 @@ mod tests {
         }
         let drawn = cursor.position + cursor.hand.dealt - cursor.hand.left - start;
         assert_eq!(drawn, 400);
+    }
+
+    #[test]
+    fn turns_may_be_shuffled_from_one_to_the_next() {
+        let mut cursor = Cursor::new(1);
+        for turn in 0..1000 {
+            let length = if turn % 3 == 0 { 7 } else { 15 };
+            let place = if turn % 2 == 0 { cursor.draw(7) } else { cursor.step(length) };
+            assert!(place < if turn % 2 == 0 { 7 } else { length });
+        }
     }
 
     proptest! {

@@ -112,7 +112,7 @@ pub(crate) struct World {
     blameless: BTreeSet<Address>,
     cursors: BTreeMap<(usize, PoolName), Cursor>,
     /// Failed requests in turn, one after the other in one term of one backend.
-    streaks: BTreeMap<BackendId, ((u32, usize), u32)>,
+    streaks: BTreeMap<BackendId, (Arc<Backend>, u32, u32)>,
     probing: BTreeSet<BackendId>,
     is_cut: bool,
     /// What operators said last, of who is there.
@@ -453,10 +453,10 @@ impl World {
         let plan = &self.plans[self.snapshot.generation as usize - 1];
         let pool = plan.pools.iter().find(|pool| pool.name == id.pool).unwrap();
         let ejects = pool.health.eject.is_some();
-        let (term, streak) = self.streaks.entry(id.clone()).or_default();
-        let of_now = (attempt.term, Arc::as_ptr(&attempt.backend) as usize);
-        if *term != of_now || !ejects {
-            (*term, *streak) = (of_now, 0);
+        let new = || (attempt.backend.clone(), attempt.term, 0);
+        let (backend, term, streak) = self.streaks.entry(id.clone()).or_insert_with(new);
+        if *term != attempt.term || !Arc::ptr_eq(backend, &attempt.backend) || !ejects {
+            (*backend, *term, *streak) = new();
         }
         *streak = match outcome {
             Outcome::Failed(fault) if is_counted(&attempt.story, fault) => *streak + 1,
