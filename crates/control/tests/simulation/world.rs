@@ -115,6 +115,8 @@ pub(crate) struct World {
     streaks: BTreeMap<BackendId, (Arc<Backend>, u32, u32)>,
     probing: BTreeSet<BackendId>,
     is_cut: bool,
+    /// When a backend last fell ill or got well.
+    last_ill: Duration,
     /// What operators said last, of who is there.
     orders: BTreeMap<BackendId, Order>,
     /// Who got a request at the end.
@@ -149,6 +151,7 @@ impl World {
             streaks: BTreeMap::new(),
             probing: BTreeSet::new(),
             is_cut: false,
+            last_ill: Duration::ZERO,
             orders: BTreeMap::new(),
             served: BTreeSet::new(),
             spent: BTreeMap::new(),
@@ -228,6 +231,7 @@ impl World {
                 let is_well = self.truths[&address] == Truth::Well;
                 let truth = if is_well { *self.chance.one(&Truth::BAD) } else { Truth::Well };
                 self.blameless.remove(&address);
+                self.last_ill = self.elapsed;
                 // Another cause, at the same time: that is no fate that all share.
                 self.spoil_the_cut();
                 self.truths.insert(address.clone(), truth);
@@ -240,7 +244,8 @@ impl World {
             Turn::Jump if in_trouble => self.jumped += self.chance.millis(0..600_000),
             Turn::Cut if in_trouble => {
                 self.is_cut = !self.is_cut;
-                if self.truths.values().any(|truth| *truth != Truth::Well) {
+                let is_any_ill = self.truths.values().any(|truth| *truth != Truth::Well);
+                if is_any_ill || self.elapsed < self.last_ill + 3 * SECOND {
                     self.spoil_the_cut();
                 }
                 let lasts = if self.is_cut { 100..5000 } else { 5000..60_000 };
