@@ -107,6 +107,13 @@ impl Backend {
         self.wake.raise();
     }
 
+    /// Notes that a request succeeded here after it had failed on another backend of the pool.
+    #[cold]
+    pub fn rescue(&self, core: usize) {
+        self.cells[core].rescue();
+        self.wake.raise();
+    }
+
     /// What the cores saw since the last reading. Called by control alone.
     pub fn read(&self, readings: &mut Readings) -> Report {
         let mut report = readings.read(&self.cells);

@@ -29,6 +29,7 @@ struct Failures {
     trial_abandoned: bool,
     drain: Option<(Duration, Instant)>,
     vouched: Option<u64>,
+    rescued: bool,
 }
 
 /// What control read last, kept beside its [`Backend`](crate::Backend).
@@ -72,6 +73,12 @@ impl Cell {
     #[cold]
     pub(crate) fn vouch(&self, key: u64) {
         self.note(|failures| failures.vouched = Some(key));
+    }
+
+    /// Notes that a request succeeded here after it had failed elsewhere.
+    #[cold]
+    pub(crate) fn rescue(&self) {
+        self.note(|failures| failures.rescued = true);
     }
 
     #[cold]
@@ -127,12 +134,13 @@ impl Readings {
         }
         report.streak_is_new = !moved.is_empty();
         for (core, cell) in cells.iter().enumerate() {
-            let Failures { strikes, mut trials, trial_abandoned, drain, vouched } =
+            let Failures { strikes, mut trials, trial_abandoned, drain, vouched, rescued } =
                 std::mem::take(&mut *cell.failures());
             report.trials.append(&mut trials);
             report.trial_abandoned |= trial_abandoned;
             report.drain = [report.drain, drain].into_iter().flatten().max_by_key(|(_, asked)| *asked);
             report.vouched = report.vouched.or(vouched);
+            report.rescued |= rescued;
             for (mark, strike) in strikes {
                 let stands = mark == self.successes[core] && moved.iter().all(|it| *it == core);
                 // With several cores on the move, the order of none is known but that of the newest strike: it woke
