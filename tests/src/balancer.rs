@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Output};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -44,7 +44,14 @@ pub fn program() -> &'static Path {
 /// A command that runs the program, without variables that would change what it does.
 pub fn command() -> Command {
     let mut command = Command::new(program());
-    for name in ["EVENKEEL_ADMIN", "EVENKEEL_LOG", "RUST_LOG", "NOTIFY_SOCKET"] {
+    for name in [
+        "EVENKEEL_ADMIN",
+        "EVENKEEL_LOG",
+        "RUST_LOG",
+        "NOTIFY_SOCKET",
+        "RUNTIME_DIRECTORY",
+        "XDG_RUNTIME_DIR",
+    ] {
         command.env_remove(name);
     }
     command
@@ -93,9 +100,13 @@ impl Evenkeel {
         Evenkeel::launch(command, folder)
     }
 
-    /// Runs the program with any arguments, as long as it opens an admin listener.
+    /// Runs the program with any arguments, as long as it opens an admin listener. Its admin socket is in the folder,
+    /// unless the command says otherwise.
     #[track_caller]
-    pub fn launch(command: Command, folder: TempDir) -> Evenkeel {
+    pub fn launch(mut command: Command, folder: TempDir) -> Evenkeel {
+        if !command.get_envs().any(|(name, value)| name == "RUNTIME_DIRECTORY" && value.is_some()) {
+            command.env("RUNTIME_DIRECTORY", folder.path());
+        }
         let mut process = Process::start("evenkeel", command, folder.path());
         let admin = admin_address(&mut process);
         let running = Evenkeel { process, folder, admin };
@@ -106,6 +117,18 @@ impl Evenkeel {
     /// The admin listener.
     pub fn admin(&self) -> SocketAddr {
         self.admin
+    }
+
+    /// Its admin socket, unless it was started with another one.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("admin.sock")
+    }
+
+    /// `evenkeel backend` with these arguments, over its admin socket.
+    pub fn operate(&self, arguments: &[&str]) -> Output {
+        let mut command = command();
+        command.arg("backend").args(arguments).arg("--admin").arg(self.socket());
+        command.output().expect("evenkeel runs")
     }
 
     /// Its process id.

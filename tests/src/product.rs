@@ -74,7 +74,7 @@ impl Product {
             }
             Product::Evenkeel(program) => {
                 let mut command = Command::new(program);
-                command.arg("run").arg("-c").arg(&file);
+                command.arg("run").arg("-c").arg(&file).env("RUNTIME_DIRECTORY", folder);
                 Process::start("evenkeel", command, folder)
             }
         }

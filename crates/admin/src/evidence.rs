@@ -52,6 +52,8 @@ fn passed(count: u32, what: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use evenkeel_model::{Cause, ProbeFailure};
 
     use super::*;
@@ -62,19 +64,52 @@ mod tests {
         for (evidence, text) in [
             (Evidence::None, "no verdict yet"),
             (
-                Evidence::Strikes { count: 3, cause },
+                Evidence::Strikes { count: 3, cause, status: 0 },
                 "3 requests in a row failed, the last one with connect_refused",
             ),
-            (Evidence::Strikes { count: 1, cause }, "a request failed with connect_refused"),
+            (Evidence::Strikes { count: 1, cause, status: 0 }, "a request failed with connect_refused"),
             (
-                Evidence::Probes { count: 2, failure: ProbeFailure::Failed(cause) },
-                "2 probes in a row failed, the last one with connect_refused",
+                Evidence::Strikes { count: 2, cause: Cause::UpstreamStatus, status: 500 },
+                "2 requests in a row failed, the last one with upstream_status (500)",
             ),
+            (
+                Evidence::Rate { failed: 12, requests: 20, cause },
+                "12 of 20 requests failed, the last one with connect_refused",
+            ),
+            (
+                Evidence::GatewayRate { failed: 6, requests: 20 },
+                "6 of 20 requests were answered with 502, 503 or 504",
+            ),
+            (
+                Evidence::Deviation { percent: 61, pool_percent: 99 },
+                "61 % of its requests succeeded, and 99 % of its pool's",
+            ),
+            (
+                Evidence::Slow { took: Duration::from_millis(1500), others: Duration::from_millis(30) },
+                "it takes 1.5s to a response head on average, and others of its pool 30ms",
+            ),
+            (Evidence::Request, "a request succeeded"),
             (Evidence::ProbesPassed { count: 2 }, "2 probes in a row succeeded"),
             (Evidence::TrialsPassed { count: 1 }, "a trial request succeeded"),
             (Evidence::TrialFailed { cause }, "a trial request failed with connect_refused"),
+            (Evidence::WaitOver, "the wait after an ejection is over"),
+            (Evidence::Operator, "an operator said that it is ready"),
+            (Evidence::Initial, "it begins like this"),
         ] {
             assert_eq!(sentence(evidence), text);
+        }
+    }
+
+    #[test]
+    fn a_failed_probe_says_what_was_wrong_with_the_answer() {
+        for (failure, text) in [
+            (ProbeFailure::Failed(Cause::ConnectRefused), "connect_refused"),
+            (ProbeFailure::Status(503), "upstream_status (503)"),
+            (ProbeFailure::Body, "unexpected_body"),
+            (ProbeFailure::Reply, "unexpected_reply"),
+        ] {
+            let said = sentence(Evidence::Probes { count: 2, failure });
+            assert_eq!(said, format!("2 probes in a row failed, the last one with {text}"));
         }
     }
 }

@@ -6,17 +6,17 @@ use std::time::{Duration, Instant, SystemTime};
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::map_response;
+use axum::middleware::{from_fn, map_response};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use tower::limit::GlobalConcurrencyLimitLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 
-use crate::Handles;
 use crate::readiness::{self, NotReady};
 use crate::status::Status;
+use crate::{Handles, changes, door};
 
 /// Most requests at work at once; others wait their turn, within the timeout.
 const MOST_REQUESTS: usize = 16;
@@ -26,12 +26,19 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const MOST_BODY_BYTES: usize = 4096;
 
 const INDEX: &str = "\
-evenkeel, the operator's door (read-only)
+evenkeel, the operator's door
 
 /metrics      for Prometheus
 /healthz      200 while the process lives
 /readyz       200 when requests may be sent here, else 503 and why
 /api/status   configuration, listeners, pools and backends, as JSON
+
+On the admin socket only, changes (POST; names percent-encoded):
+
+/api/backends/{backend}/drain                 no new requests; what is in flight goes on
+/api/backends/{backend}/eject                 the same, and not even as a last resort
+/api/backends/{backend}/ready                 back to service
+/api/pools/{pool}/backends/{backend}/drain    and so on, where several pools have it
 ";
 
 /// Every page.
@@ -42,8 +49,11 @@ pub(crate) fn router(handles: Handles) -> Router {
         .route("/healthz", get("ok\n"))
         .route("/readyz", get(readyz))
         .route("/api/status", get(status))
+        .route(changes::IN_POOL, post(changes::in_pool).fallback(changes::only_post))
+        .route(changes::ANYWHERE, post(changes::anywhere).fallback(changes::only_post))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
+        .layer(from_fn(door::admit))
         .layer(map_response(mark))
         .layer(RequestBodyLimitLayer::new(MOST_BODY_BYTES))
         .layer(GlobalConcurrencyLimitLayer::new(MOST_REQUESTS))
@@ -84,7 +94,7 @@ async fn not_found() -> (StatusCode, &'static str) {
 }
 
 async fn not_allowed() -> (StatusCode, &'static str) {
-    (StatusCode::METHOD_NOT_ALLOWED, "this address is read-only; use GET or HEAD\n")
+    (StatusCode::METHOD_NOT_ALLOWED, "this page is read-only; use GET or HEAD\n")
 }
 
 /// Every answer is of this moment, and nothing that a browser should guess about.

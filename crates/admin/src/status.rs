@@ -1,20 +1,22 @@
 //! `/api/status`: everything that an operator asks first, of one moment. Field names are public API.
 
-use std::borrow::Cow;
+mod backend;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime};
 
-use evenkeel_model::{Cause, CoreBackend, Count, PerCore, StatusClass};
-use evenkeel_routing::{Member, Pool, Snapshot};
+use evenkeel_model::{Count, PerCore, StatusClass};
+use evenkeel_routing::{Pool, Snapshot};
 use evenkeel_telemetry::{LastReload, rfc3339};
 use serde::Serialize;
 
-use crate::Handles;
-use crate::evidence::sentence;
-use crate::readiness;
+use self::backend::Backend;
+use crate::{Handles, readiness};
+
+pub(crate) use self::backend::hold_word;
 
 /// The whole answer.
 #[derive(Serialize)]
@@ -29,6 +31,8 @@ pub(crate) struct Status {
     generation: u64,
     epoch: u64,
     last_reload: Reload,
+    /// Where changes are taken.
+    admin_socket: Option<String>,
     listeners: Vec<Listener>,
     routes: Vec<Route>,
     pools: Vec<PoolStatus>,
@@ -64,47 +68,27 @@ struct PoolStatus {
     backends: Vec<Backend>,
 }
 
-#[derive(Serialize)]
-struct Backend {
-    label: String,
-    address: String,
-    endpoints: Vec<String>,
-    weight: u16,
-    phase: &'static str,
-    since: String,
-    seconds_in_phase: u64,
-    evidence: Cow<'static, str>,
-    ejections_in_a_row: u32,
-    ramp: f32,
-    in_flight: usize,
-    /// How long it keeps idle connections, if that is known.
-    idle_limit_seconds: Option<f64>,
-    /// `announced` or `observed`.
-    idle_limit_source: Option<&'static str>,
-    counters: Counters,
-}
-
-/// Since the backend was first configured.
-#[derive(Serialize)]
-struct Counters {
-    ejections: u64,
-    readmissions: u64,
-    /// By class.
-    responses: BTreeMap<&'static str, u64>,
-    /// By cause; only what happened.
-    failures: BTreeMap<&'static str, u64>,
-    opened_connections: u64,
-    reused_connections: u64,
-    idle_connections: u64,
-    sent_bytes: u64,
-    received_bytes: u64,
-}
-
 /// The same moment on the clock that measures and on the clock that people read.
 #[derive(Clone, Copy)]
 struct Clocks {
     now: Instant,
     wall: SystemTime,
+}
+
+impl Clocks {
+    /// A moment that has passed, for people.
+    fn past(self, moment: Instant) -> String {
+        rfc3339(self.wall - self.since(moment))
+    }
+
+    /// A moment to come, for people.
+    fn to_come(self, moment: Instant) -> String {
+        rfc3339(self.wall + moment.saturating_duration_since(self.now))
+    }
+
+    fn since(self, moment: Instant) -> Duration {
+        self.now.saturating_duration_since(moment)
+    }
 }
 
 impl Status {
@@ -126,6 +110,7 @@ impl Status {
             generation: handles.reload.last().generation,
             epoch: snapshot.epoch,
             last_reload: handles.reload.last().into(),
+            admin_socket: handles.socket.as_ref().map(|path| path.display().to_string()),
             listeners: listeners(handles, &snapshot),
             routes: routes
                 .map(|route| Route { route: route.label.to_string(), pool: route.rule.pool.to_string() })
@@ -166,51 +151,6 @@ impl PoolStatus {
             name: pool.name.to_string(),
             probed: pool.is_probed,
             backends: pool.members.iter().map(|member| Backend::of(member, clocks)).collect(),
-        }
-    }
-}
-
-impl Backend {
-    fn of(member: &Member, clocks: Clocks) -> Backend {
-        let status = member.status;
-        let limit = member.backend.idle_limit.read();
-        let in_phase = clocks.now.saturating_duration_since(status.since);
-        Backend {
-            label: member.backend.label.to_string(),
-            address: member.backend.id.address.to_string(),
-            endpoints: member.endpoints.iter().map(|endpoint| endpoint.to_string()).collect(),
-            weight: member.weight,
-            phase: status.phase.as_str(),
-            since: rfc3339(clocks.wall - in_phase),
-            seconds_in_phase: in_phase.as_secs(),
-            evidence: sentence(status.evidence),
-            ejections_in_a_row: status.ejections,
-            ramp: status.ramp,
-            in_flight: member.backend.in_flight(),
-            idle_limit_seconds: limit.map(|(limit, _)| limit.as_secs_f64()),
-            idle_limit_source: limit.map(|(_, source)| source.as_str()),
-            counters: Counters::of(member),
-        }
-    }
-}
-
-impl Counters {
-    fn of(member: &Member) -> Counters {
-        let cells = &member.backend.counters;
-        let sum = |of: fn(&CoreBackend) -> &Count| cells.sum(|cell| of(cell).read());
-        let failures = Cause::ALL
-            .into_iter()
-            .map(|cause| (cause.token(), cells.sum(|cell| cell.failures[cause as usize].read())));
-        Counters {
-            ejections: member.backend.ejections.read(),
-            readmissions: member.backend.readmissions.read(),
-            responses: by_class(cells, |cell| &cell.responses),
-            failures: failures.filter(|(_, times)| *times > 0).collect(),
-            opened_connections: sum(|cell| &cell.opened),
-            reused_connections: sum(|cell| &cell.reused),
-            idle_connections: sum(|cell| &cell.idle),
-            sent_bytes: sum(|cell| &cell.bytes_out),
-            received_bytes: sum(|cell| &cell.bytes_in),
         }
     }
 }

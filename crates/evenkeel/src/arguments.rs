@@ -9,6 +9,7 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand};
 
 use crate::fault_backend::FaultBackendArguments;
+use crate::operator::BackendArguments;
 use crate::source::Source;
 
 const EXAMPLES: &str = "\
@@ -17,6 +18,8 @@ Examples:
   evenkeel run --listen 127.0.0.1:8080 --backend 127.0.0.1:3000 --backend 127.0.0.1:3001
   evenkeel check -c evenkeel.yaml            every problem of a file, before it is used
   evenkeel run -c evenkeel.yaml
+  evenkeel backend list                      every backend of a running node: its state, and why
+  evenkeel backend drain web/blue            no new requests there; back with `ready`
   evenkeel schema > evenkeel.schema.json     for completion in an editor
   evenkeel fault-backend --list              every fault to rehearse your alerts with
 
@@ -48,6 +51,8 @@ pub(crate) enum Command {
     Check(CheckArguments),
     /// Print the JSON schema of the configuration
     Schema,
+    /// List the backends of a running node; drain one, eject one, bring one back
+    Backend(BackendArguments),
     /// Run a node before three backends that can be broken and mended
     Demo(DemoArguments),
     /// Run backends that misbehave on demand, to rehearse alerts with

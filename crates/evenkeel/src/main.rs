@@ -1,15 +1,18 @@
 //! The program: arguments, threads, signals, subcommands.
 
+mod admin_socket;
 mod arguments;
 mod check;
 mod demo;
 mod descriptors;
 mod difference;
 mod fault_backend;
+mod likeness;
 mod listening;
 mod log;
 mod memory;
 mod node;
+mod operator;
 mod output;
 mod refusal;
 mod reload;
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => check::check(&arguments.config),
         Command::Schema => check::schema(),
         Command::Demo(arguments) => demo::demo(&arguments),
+        Command::Backend(arguments) => operator::run(&arguments),
         Command::FaultBackend(arguments) => fault_backend::run(&arguments),
     }
 }

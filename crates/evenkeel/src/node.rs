@@ -4,12 +4,13 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use evenkeel_admin::Handles;
+use evenkeel_admin::{Commander, Handles};
 use evenkeel_config::{AccessLogRule, Plan};
 use evenkeel_control::Handle;
 use evenkeel_proxy::{Fleet, FleetOptions, ListenerGroup};
@@ -17,8 +18,9 @@ use evenkeel_routing::View;
 use evenkeel_telemetry::{AccessLog, AccessLogTarget, Registry, ReloadState};
 use tokio::task::JoinSet;
 
+use crate::admin_socket::{AdminSocket, SocketFile};
 use crate::source::Source;
-use crate::{descriptors, difference, listening};
+use crate::{admin_socket, descriptors, difference, listening};
 
 /// Longest wait for the access log to write what is left, at the end.
 const LAST_LINES: Duration = Duration::from_secs(2);
@@ -35,9 +37,11 @@ pub(crate) struct Node {
     pub(crate) reload_state: ReloadState,
     /// Where the admin listener really is; port 0 is resolved.
     pub(crate) admin: Option<SocketAddr>,
+    /// The admin socket's file; removed with the node.
+    socket: Option<SocketFile>,
     bound: Bound,
     draining: Arc<AtomicBool>,
-    /// Control and the admin listener; neither ends while the node is well.
+    /// Control, the admin listener and the admin socket; none ends while the node is well.
     tasks: JoinSet<String>,
 }
 
@@ -55,7 +59,7 @@ impl Node {
     pub(crate) async fn start(plan: Plan, source: Source) -> Result<Node, StartError> {
         let descriptors = descriptors::raise_limit();
         let workers = difference::workers(&plan);
-        let (groups, admin) = open_sockets(&plan, &source)?;
+        let Opened { groups, admin, socket } = open_sockets(&plan, &source)?;
         let access_log = AccessLog::start(target(&plan).as_ref())
             .map_err(|error| StartError::one(format!("access_log: {error}")))?;
 
@@ -81,14 +85,13 @@ impl Node {
             fleet,
             access_log,
             reload_state,
-            admin: admin.as_ref().and_then(|socket| socket.local_addr().ok()),
+            admin: admin.as_ref().and_then(|listener| listener.local_addr().ok()),
+            socket: None,
             bound: Bound::default(),
             draining: Arc::default(),
             tasks,
         };
-        if let Some(socket) = admin {
-            node.serve_admin(socket, view);
-        }
+        node.open_doors(admin, socket, view);
         node.open(groups);
         node.announce(descriptors);
         Ok(node)
@@ -136,7 +139,9 @@ impl Node {
         }
     }
 
-    fn serve_admin(&mut self, socket: TcpListener, view: View) {
+    fn open_doors(&mut self, admin: Option<TcpListener>, socket: Option<AdminSocket>, view: View) {
+        let (listener, file) = socket.map(|socket| (socket.listener, socket.file)).unzip();
+        self.socket = file;
         let registry = Registry::new(view.clone(), self.reload_state.clone(), self.access_log.clone());
         let handles = Handles {
             view,
@@ -144,15 +149,19 @@ impl Node {
             reload: self.reload_state.clone(),
             draining: self.draining.clone(),
             listeners: self.bound.0.clone(),
+            commander: commander(&self.control),
+            socket: self.socket.as_ref().map(|file| Arc::from(file.path())),
             started: SystemTime::now(),
             version: env!("CARGO_PKG_VERSION"),
         };
-        self.tasks.spawn(async move {
-            match evenkeel_admin::serve(socket, handles).await {
-                Ok(()) => "the admin listener ended".into(),
-                Err(error) => format!("the admin listener failed: {error}"),
-            }
-        });
+        if let Some(listener) = admin {
+            let serving = evenkeel_admin::serve(listener, handles.clone());
+            self.tasks.spawn(async { ended("listener", serving.await) });
+        }
+        if let Some(listener) = listener {
+            let serving = evenkeel_admin::serve_socket(listener, handles);
+            self.tasks.spawn(async { ended("socket", serving.await) });
+        }
     }
 
     fn announce(&self, descriptors: Option<u64>) {
@@ -161,6 +170,8 @@ impl Node {
             pid = std::process::id(),
             workers = self.workers,
             admin = self.admin.map_or_else(|| "off".into(), |address| address.to_string()),
+            admin_socket =
+                self.socket.as_ref().map_or_else(|| "off".into(), |file| file.path().display().to_string()),
             listeners = self.bound.to_string(),
             pools = self.plan.pools.len(),
             descriptors,
@@ -177,20 +188,42 @@ pub(crate) fn target(plan: &Plan) -> Option<AccessLogTarget> {
     })
 }
 
-fn open_sockets(
-    plan: &Plan,
-    source: &Source,
-) -> Result<(Vec<ListenerGroup>, Option<TcpListener>), StartError> {
+/// Every socket of a plan.
+struct Opened {
+    groups: Vec<ListenerGroup>,
+    admin: Option<TcpListener>,
+    socket: Option<AdminSocket>,
+}
+
+fn open_sockets(plan: &Plan, source: &Source) -> Result<Opened, StartError> {
     let rules: Vec<_> = plan.listeners.iter().collect();
     let groups = listening::open(&rules, difference::workers(plan), source);
     let admin = plan.admin.address.map(|address| listening::open_admin(address, source)).transpose();
-    match (groups, admin) {
-        (Ok(groups), Ok(admin)) => Ok((groups, admin)),
-        (groups, admin) => {
-            let errors = groups.err().into_iter().flatten().chain(admin.err());
-            Err(StartError(errors.map(|error| error.to_string()).collect()))
+    let socket = admin_socket::open(&plan.admin.socket, source);
+    match (groups, admin, socket) {
+        (Ok(groups), Ok(admin), Ok(socket)) => Ok(Opened { groups, admin, socket }),
+        (groups, admin, socket) => {
+            let listening = groups.err().into_iter().flatten().chain(admin.err());
+            let errors = listening.map(|error| error.to_string());
+            Err(StartError(errors.chain(socket.err().map(|error| error.to_string())).collect()))
         }
     }
+}
+
+/// What became of a part that serves the operator; it should not have ended.
+fn ended(what: &str, served: io::Result<()>) -> String {
+    match served {
+        Ok(()) => format!("the admin {what} ended"),
+        Err(error) => format!("the admin {what} failed: {error}"),
+    }
+}
+
+fn commander(control: &Handle) -> Commander {
+    let control = control.clone();
+    Commander::new(move |command| {
+        let control = control.clone();
+        async move { control.command(command).await }
+    })
 }
 
 fn start_control(workers: usize, tasks: &mut JoinSet<String>) -> (Handle, View) {

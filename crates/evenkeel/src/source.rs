@@ -50,6 +50,14 @@ impl Source {
             Source::Flags { .. } => "`--admin ADDR`".into(),
         }
     }
+
+    /// What an operator changes to have the admin socket elsewhere, or nowhere.
+    pub(crate) fn socket_setting(&self) -> String {
+        match self {
+            Source::File(file) => format!("`admin.socket` in {}", file.display()),
+            Source::Flags { .. } => "the variable RUNTIME_DIRECTORY, or `admin.socket` in a file,".into(),
+        }
+    }
 }
 
 fn with_admin(plan: Plan, flag: Option<AdminFlag>) -> Plan {

@@ -21,6 +21,7 @@ mod matrix;
 mod messages;
 mod named;
 mod never_twice;
+mod operator;
 mod ports;
 mod probes;
 mod prometheus;

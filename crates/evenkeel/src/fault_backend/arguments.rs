@@ -8,9 +8,10 @@ use clap::Args;
 
 use super::backend::{KeepAlive, Settings};
 use super::behaviour::Behaviour;
-use super::mistake::{Mistake, did_you_mean};
+use super::mistake::Mistake;
 use super::quantity::{self, Rate};
 use super::schedule::{Schedule, Standing};
+use crate::likeness::did_you_mean;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use super::fault::{Fault, Level, Row};
-use super::mistake::{Mistake, did_you_mean};
+use super::mistake::Mistake;
 use super::options::Options;
 use super::table::TABLE;
+use crate::likeness::did_you_mean;
 
 /// A fault that is wanted.
 #[derive(Clone, Copy, Debug)]

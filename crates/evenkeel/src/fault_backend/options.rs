@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::fault::Fault;
-use super::mistake::{Mistake, did_you_mean};
+use super::mistake::Mistake;
 use super::quantity;
+use crate::likeness::did_you_mean;
 
 /// Longest wait that an option can ask for.
 pub(crate) const LONGEST: Duration = Duration::from_secs(600);

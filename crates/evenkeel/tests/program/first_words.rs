@@ -1,6 +1,7 @@
 //! What a newcomer reads first, above all when something is in the way.
 
 use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 
 use crate::running::{Running, command};
 
@@ -46,4 +47,34 @@ fn a_run_without_a_source_shows_how_to_give_one() {
     let (code, errors) = run(&["run"]);
     assert_eq!(code, Some(2));
     assert!(errors.contains("--config <FILE>"), "{errors}");
+}
+
+#[test]
+fn an_admin_socket_that_the_file_asks_for_is_had_or_the_node_does_not_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("orders.sock");
+    let _live = UnixListener::bind(&socket).unwrap();
+    let file = folder.path().join("evenkeel.yaml");
+    let text = format!(
+        "admin: {{ address: off, socket: {} }}\nlisteners: [{{ address: \"127.0.0.1:0\" }}]\n\
+         pools: {{ web: {{ backends: [\"127.0.0.1:1\"] }} }}\n",
+        socket.display()
+    );
+    std::fs::write(&file, text).unwrap();
+    let (code, errors) = run(&["run", "-c", file.to_str().unwrap()]);
+    assert_eq!(code, Some(1));
+    for wanted in [socket.to_str().unwrap(), "another evenkeel", "`admin.socket` in"] {
+        assert!(errors.contains(wanted), "{wanted} is not in {errors}");
+    }
+    assert!(socket.exists());
+}
+
+#[test]
+fn nobody_to_give_orders_to_is_said() {
+    let (code, errors) = run(&["backend", "list", "--admin", "/nonexistent/admin.sock"]);
+    assert_eq!(code, Some(1));
+    assert!(errors.contains("no evenkeel answers") && errors.contains("help: "), "{errors}");
+    let (code, errors) = run(&["backend", "drain"]);
+    assert_eq!(code, Some(2));
+    assert!(errors.contains("<BACKEND>"), "{errors}");
 }

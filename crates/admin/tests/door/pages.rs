@@ -1,34 +1,22 @@
-//! The door over a real socket, in raw bytes, before a snapshot made by hand.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+//! The pages that both doors show, asked for over TCP.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
-use evenkeel_admin::{Handles, serve};
-use evenkeel_model::{
-    BackendId, Cause, Evidence, ListenerCounters, Phase, PoolCounters, PoolName, RouteCounters, Status,
-};
-use evenkeel_routing::{
-    Backend, ForwardingRule, HostMatch, Listener, ListenerRule, Member, PathMatch, Pool, PoolRule, Retry,
-    Route, Router, Rule, Snapshot, Timeouts, Wake,
-};
-use evenkeel_telemetry::{AccessLog, Registry, ReloadState};
+use evenkeel_model::{ByOperator, Cause, Hold, Kept, NameFailure, Phase, Rcode};
+use evenkeel_routing::{Member, Snapshot};
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
 
-const PATIENCE: Duration = Duration::from_secs(10);
-const WORKERS: usize = 2;
+use crate::support::{Answer, Door, PATIENCE, member, pool, pool_of, snapshot};
 
 #[test]
 fn the_index_says_what_is_where() {
     let door = Door::open(snapshot(Phase::Serving));
     let index = door.get("/");
     assert_eq!(index.status, 200);
+    assert!(index.body.contains("/api/backends/{backend}/drain"), "{}", index.body);
     for path in ["/metrics", "/healthz", "/readyz", "/api/status"] {
         assert!(index.body.contains(path), "{path}");
         assert_eq!(door.get(path).status, 200, "{path}");
@@ -117,6 +105,76 @@ fn status_tells_the_standing_of_every_backend_and_why() {
 }
 
 #[test]
+fn status_tells_who_holds_a_backend_and_until_when() {
+    let since = Instant::now().checked_sub(Duration::from_secs(90)).unwrap();
+    let asked = |until| Hold::Asked { since, until };
+    let by = ByOperator { uid: 1000, since };
+    let until = Instant::now() + Duration::from_secs(60);
+    for (hold, word, uid, ends) in [
+        (Hold::None, json!(null), json!(null), false),
+        (asked(None), json!("asked"), json!(null), false),
+        (asked(Some(until)), json!("asked"), json!(null), true),
+        (Hold::Drained(by), json!("drained"), json!(1000), false),
+        (Hold::Out(by), json!("out"), json!(1000), false),
+    ] {
+        let shown = shown(|member| member.status.hold = hold);
+        assert_eq!((&shown["hold"], &shown["hold_by_uid"]), (&word, &uid));
+        assert_eq!(shown["in_service"], hold == Hold::None);
+        assert_eq!(shown["phase"], "serving");
+        assert_eq!(shown["hold_until"].is_string(), ends);
+        let is_held = hold != Hold::None;
+        assert_eq!(shown["hold_since"].is_string(), is_held);
+        assert_eq!(shown["seconds_in_hold"].as_u64().is_some_and(|seconds| seconds >= 90), is_held);
+        if ends {
+            assert!(shown["hold_until"].as_str() > shown["hold_since"].as_str());
+        }
+    }
+}
+
+#[test]
+fn status_tells_what_is_odd_about_a_backend() {
+    let plain = shown(|_| {});
+    for (field, value) in [("flapping", json!(false)), ("kept", Value::Null), ("unresolved", Value::Null)] {
+        assert_eq!(plain[field], value, "{field}");
+    }
+    let odd = shown(|member| {
+        member.status.is_flapping = true;
+        member.status.kept = Some(Kept::Floor);
+        member.unresolved = Some(NameFailure { cause: Cause::DnsFailed, rcode: Some(Rcode::NxDomain) });
+    });
+    assert_eq!(odd["flapping"], true);
+    assert_eq!(odd["kept"], "keep_at_least");
+    assert_eq!(odd["unresolved"], "dns_failed (NXDOMAIN)");
+}
+
+/// A serving backend as `/api/status` shows it, after a change.
+fn shown(change: impl FnOnce(&mut Member)) -> Value {
+    let mut member = member("web", "blue", Phase::Serving);
+    change(&mut member);
+    let mut snapshot = snapshot(Phase::Serving);
+    snapshot.pools = vec![Arc::new(pool_of("web", vec![member], true))];
+    Door::open(snapshot).status()["pools"][0]["backends"][0].clone()
+}
+
+#[test]
+fn status_tells_where_changes_are_taken() {
+    let door = Door::open(snapshot(Phase::Serving));
+    assert_eq!(door.status()["admin_socket"], door.socket.to_str().unwrap());
+}
+
+#[test]
+fn a_pool_that_operators_hold_has_its_verdict() {
+    let hold = Hold::Out(ByOperator { uid: 0, since: Instant::now() });
+    for (phase, status) in [(Phase::Serving, 200), (Phase::Ejected, 200), (Phase::Unproven, 503)] {
+        let mut member = member("web", "blue", phase);
+        member.status.hold = hold;
+        let mut snapshot = snapshot(phase);
+        snapshot.pools = vec![Arc::new(pool_of("web", vec![member], true))];
+        assert_eq!(Door::open(snapshot).get("/readyz").status, status, "{phase:?}");
+    }
+}
+
+#[test]
 fn the_manual_explains_every_field_of_the_status() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operations.md");
     let manual = std::fs::read_to_string(path).unwrap();
@@ -192,166 +250,5 @@ fn collect_fields(value: &Value, fields: &mut Vec<String>) {
         }
         Value::Array(values) => values.iter().for_each(|value| collect_fields(value, fields)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
-
-/// An open door, and what it shows.
-struct Door {
-    address: SocketAddr,
-    handles: Handles,
-    close: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
-}
-
-impl Door {
-    fn open(snapshot: Snapshot) -> Door {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let handles = handles(snapshot);
-        let (close, closed) = oneshot::channel();
-        let shown = handles.clone();
-        let thread = thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                tokio::select! {
-                    served = serve(listener, shown) => served.unwrap(),
-                    _ = closed => {}
-                }
-            });
-        });
-        Door { address, handles, close: Some(close), thread: Some(thread) }
-    }
-
-    fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect_timeout(&self.address, PATIENCE).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream
-    }
-
-    fn ask(&self, request: &str) -> Answer {
-        let mut stream = self.connect();
-        stream.write_all(request.as_bytes()).unwrap();
-        Answer::read(stream)
-    }
-
-    fn get(&self, path: &str) -> Answer {
-        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))
-    }
-
-    fn status(&self) -> Value {
-        serde_json::from_str(&self.get("/api/status").body).unwrap()
-    }
-
-    /// A connection that was used once and stays open.
-    fn keep_alive(&self) -> TcpStream {
-        let mut stream = self.connect();
-        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-        let mut seen = Vec::new();
-        while !seen.ends_with(b"\r\n\r\nok\n") {
-            let mut byte = [0];
-            stream.read_exact(&mut byte).unwrap();
-            seen.extend(byte);
-        }
-        stream
-    }
-}
-
-impl Drop for Door {
-    fn drop(&mut self) {
-        // The thread may have ended in a panic already; joining it says so.
-        let _ = self.close.take().unwrap().send(());
-        let ended = self.thread.take().unwrap().join();
-        assert!(ended.is_ok() || thread::panicking());
-    }
-}
-
-impl Answer {
-    /// Reads until the server closes, or what a refused body leaves of it.
-    fn read(mut stream: TcpStream) -> Answer {
-        let mut bytes = Vec::new();
-        let mut piece = [0; 4096];
-        while let Ok(length) = stream.read(&mut piece) {
-            if length == 0 {
-                break;
-            }
-            bytes.extend_from_slice(&piece[..length]);
-        }
-        let text = String::from_utf8(bytes).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head in {text:?}"));
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Answer { status, head: format!("{head}\r\n"), body: body.to_string() }
-    }
-}
-
-fn handles(snapshot: Snapshot) -> Handles {
-    let view = Arc::new(ArcSwap::from_pointee(snapshot));
-    let reload = ReloadState::new();
-    reload.accepted(3);
-    let access_log = AccessLog::start(None).unwrap();
-    let registry = Arc::new(Registry::new(view.clone(), reload.clone(), access_log));
-    Handles {
-        view,
-        registry,
-        reload,
-        draining: Arc::new(AtomicBool::new(false)),
-        listeners: Arc::new(Mutex::new(vec![("edge".into(), "127.0.0.1:8080".parse().unwrap())])),
-        started: SystemTime::now(),
-        version: "1.2.3",
-    }
-}
-
-fn snapshot(phase: Phase) -> Snapshot {
-    let rule = Rule {
-        host: HostMatch::Any,
-        path: PathMatch::Any,
-        pool: PoolName::new("web"),
-        timeouts: Timeouts::default(),
-        retry: Retry::default(),
-    };
-    let counters = Arc::new(RouteCounters::new(WORKERS));
-    let route = Route { label: "*".into(), rule, pool: 0, counters };
-    let rule = ListenerRule::new("edge".into(), SocketAddr::from(([127, 0, 0, 1], 0)));
-    let counters = Arc::new(ListenerCounters::new(WORKERS));
-    Snapshot {
-        generation: 3,
-        epoch: 17,
-        router: Router::new(vec![Arc::new(route)]),
-        pools: vec![Arc::new(pool(phase, true))],
-        listeners: vec![Arc::new(Listener { rule, counters })],
-        forwarding: ForwardingRule::default(),
-    }
-}
-
-fn pool(phase: Phase, is_probed: bool) -> Pool {
-    let name = PoolName::new("web");
-    let counters = Arc::new(PoolCounters::new(WORKERS));
-    Pool::new(
-        name.clone(),
-        PoolRule::default(),
-        vec![member(name, phase)],
-        is_probed,
-        counters,
-        Default::default(),
-        Default::default(),
-    )
-}
-
-fn member(pool: PoolName, phase: Phase) -> Member {
-    let id = BackendId { pool, address: "127.0.0.1:3000".parse().unwrap() };
-    let endpoint = id.address.endpoint().unwrap();
-    let evidence = Evidence::Strikes { count: 3, cause: Cause::ConnectRefused, status: 0 };
-    let since = Instant::now().checked_sub(Duration::from_secs(60)).unwrap();
-    Member {
-        backend: Backend::new(id, "blue".into(), WORKERS, Wake::new(Box::new(|| {}))),
-        endpoints: [endpoint].into(),
-        unresolved: None,
-        weight: 5,
-        status: Status { evidence, ejections: 1, ramp: 0.5, ..Status::new(phase, since) },
     }
 }
