@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::client::{End, Seen};
-use crate::evidence::Evidence;
+use evenkeel_tests::evidence::Evidence;
+use evenkeel_tests::open_loop::{End, Seen, Tally};
+
 use crate::round::Outcome;
-use crate::tally::Tally;
 
 /// Lines of the log that are shown of each kind of failure.
 const SHOWN: usize = 2;
@@ -32,7 +32,7 @@ pub(crate) fn judge(outcome: &Outcome) -> Verdict {
 }
 
 fn broken(outcome: &Outcome, evidence: &Evidence) -> Vec<String> {
-    let tally = Tally::of(&outcome.seen, &outcome.deliveries);
+    let tally = Tally::of(outcome.seen.iter().enumerate(), &outcome.deliveries);
     let failed_posts =
         outcome.seen.iter().enumerate().filter(|(_, one)| one.is_post && one.end != End::Answered);
     let unsent = failed_posts.filter(|(id, _)| evidence.was_never_sent(*id)).count();
@@ -76,18 +76,17 @@ impl fmt::Display for Verdict {
 
 #[cfg(test)]
 mod tests {
+    use evenkeel_tests::open_loop::{Deliveries, seen_as};
     use evenkeel_tests::product::Product;
 
     use super::*;
     use crate::contestant::Contestant;
     use crate::fault::Fault;
-    use crate::fleet::Deliveries;
-    use crate::tally::tests::seen;
 
     fn outcome(product: Product, is_tuned: bool, ends: &[(char, End)], output: &str) -> Outcome {
         let contestant = Contestant { product, is_tuned };
         let deliveries = Deliveries::from([(0, 2), (1, 2)]);
-        Outcome { fault: Fault::Hung, contestant, seen: seen(ends), deliveries, output: output.to_owned() }
+        Outcome { fault: Fault::Hung, contestant, seen: seen_as(ends), deliveries, output: output.to_owned() }
     }
 
     fn ours(is_tuned: bool, ends: &[(char, End)], output: &str) -> Vec<String> {
@@ -126,8 +125,12 @@ mod tests {
 
     #[test]
     fn failures_of_one_kind_are_told_together_with_examples() {
-        let seen =
-            seen(&[('G', End::Impatient), ('G', End::Impatient), ('G', End::Impatient), ('P', End::Broken)]);
+        let seen = seen_as(&[
+            ('G', End::Impatient),
+            ('G', End::Impatient),
+            ('G', End::Impatient),
+            ('P', End::Broken),
+        ]);
         let line = |id| format!(r#"{{"path":"/?id={id}","status":499,"cause":"client_abort","attempts":1}}"#);
         let log: Vec<String> = (0..3).map(line).collect();
         let notes = notes("evenkeel", &seen, Some(&Evidence::of(&log.join("\n"))));

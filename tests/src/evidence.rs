@@ -4,23 +4,23 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use crate::backend;
+use crate::open_loop::id;
 
 /// The lines of an access log, by the number of the request.
-pub(crate) struct Evidence(HashMap<usize, Value>);
+pub struct Evidence(HashMap<usize, Value>);
 
 impl Evidence {
     /// Reads everything that evenkeel wrote; what is not a request of ours is left.
-    pub(crate) fn of(output: &str) -> Evidence {
+    pub fn of(output: &str) -> Evidence {
         let read = |line| {
             let line: Value = serde_json::from_str(line).ok()?;
-            Some((backend::id(line["path"].as_str()?)?, line))
+            Some((id(line["path"].as_str()?)?, line))
         };
         Evidence(output.lines().filter_map(read).collect())
     }
 
     /// Why a request failed, in the words of the log; requests with the same words failed in the same way.
-    pub(crate) fn why(&self, id: usize) -> String {
+    pub fn why(&self, id: usize) -> String {
         let Some(line) = self.0.get(&id) else {
             return "not in the access log".to_owned();
         };
@@ -42,13 +42,13 @@ impl Evidence {
     }
 
     /// Whether the log admits that no backend can have received the request.
-    pub(crate) fn was_never_sent(&self, id: usize) -> bool {
+    pub fn was_never_sent(&self, id: usize) -> bool {
         let Some(line) = self.0.get(&id) else { return true };
         line["attempts"] == 0 || line["class"] == "not_sent"
     }
 
     /// The line itself.
-    pub(crate) fn line(&self, id: usize) -> Option<&Value> {
+    pub fn line(&self, id: usize) -> Option<&Value> {
         self.0.get(&id)
     }
 }
