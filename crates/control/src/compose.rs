@@ -6,8 +6,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use evenkeel_config::Plan;
+use evenkeel_model::PoolName;
 use evenkeel_routing::{Listener, Member, Pool, Route, Router, Snapshot};
 
+use crate::crew::Crew;
 use crate::names::Names;
 use crate::roster::Roster;
 
@@ -29,13 +31,16 @@ impl Parts {
             pools: Vec::new(),
             plan,
         };
-        parts.pools = (0..parts.plan.pools.len()).map(|index| parts.pool(index, roster, names)).collect();
+        let crews = parts.plan.pools.iter().map(|pool| &roster.crews[&pool.name]);
+        parts.pools = crews.map(|crew| parts.pool(crew, roster, names)).collect();
         parts
     }
 
     /// Takes in what changed about the members of one pool.
-    pub(crate) fn renew(&mut self, pool: usize, roster: &Roster, names: &Names) {
-        self.pools[pool] = self.pool(pool, roster, names);
+    pub(crate) fn renew(&mut self, pool: &PoolName, roster: &Roster, names: &Names) {
+        if let Some(crew) = roster.crews.get(pool) {
+            self.pools[crew.index] = self.pool(crew, roster, names);
+        }
     }
 
     pub(crate) fn snapshot(&self, generation: u64, epoch: u64) -> Arc<Snapshot> {
@@ -49,22 +54,23 @@ impl Parts {
         })
     }
 
-    fn pool(&self, index: usize, roster: &Roster, names: &Names) -> Arc<Pool> {
-        let pool = &self.plan.pools[index];
-        let members = pool.backends.iter().map(|backend| {
-            let entry = roster.member(&pool.name, &backend.address);
-            Member {
-                backend: entry.backend.clone(),
-                endpoints: names.endpoints(&backend.address).unwrap_or_else(|_| [].into()),
-                weight: backend.weight,
-                status: entry.status,
-            }
+    fn pool(&self, crew: &Crew, roster: &Roster, names: &Names) -> Arc<Pool> {
+        let pool = &self.plan.pools[crew.index];
+        let members = crew.order.iter().map(|(address, weight)| {
+            let entry = &crew.entries[address];
+            let (endpoints, unresolved) = match names.endpoints(address) {
+                Ok(endpoints) => (endpoints, None),
+                Err(failure) => ([].into(), Some(failure)),
+            };
+            let (backend, status) = (entry.backend.clone(), entry.status);
+            Member { backend, endpoints, unresolved, weight: *weight, status }
         });
         let counters = roster.counters.pool(&pool.name);
         let retries = roster.counters.retries(&pool.name);
+        let suspicion = roster.counters.suspicion(&pool.name);
         let is_probed = pool.health.probe.is_some();
         let (name, rule) = (pool.name.clone(), pool.rule.clone());
-        Arc::new(Pool::new(name, rule, members.collect(), is_probed, counters, retries))
+        Arc::new(Pool::new(name, rule, members.collect(), is_probed, counters, retries, suspicion))
     }
 }
 

@@ -5,16 +5,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use evenkeel_config::Plan;
-use evenkeel_health::{Event, Policy, ProbeResult, judge};
-use evenkeel_model::{BackendId, Cause, Endpoint, Outcome, Report};
+use evenkeel_health::{Event, Policy, ProbeResult, Target};
+use evenkeel_model::{
+    BackendId, Cause, Command, CommandError, Done, Endpoint, NameFailure, PoolName, ProbeFailure, Report,
+};
 use evenkeel_routing::Wake;
 
+use crate::agenda::Agenda;
 use crate::compose::Parts;
 use crate::entry::Entry;
 use crate::names::Names;
+use crate::operator;
 use crate::random::Random;
 use crate::roster::Roster;
-use crate::{ConnectOrder, Effects, Input, Notice, ProbeOrder};
+use crate::{ConnectOrder, Effects, FateChange, Input, Notice, ProbeOrder, Resolved, Transition};
 
 /// Longest time that a plan waits for the first answer about its names.
 const FIRST_ANSWERS: Duration = Duration::from_secs(1);
@@ -24,20 +28,21 @@ const FIRST_ANSWERS: Duration = Duration::from_secs(1);
 pub struct Control {
     roster: Roster,
     names: Names,
+    agenda: Agenda,
     random: Random,
     plan: Option<Arc<Plan>>,
     /// A plan with new names, and since when it waits for them.
     waiting: Option<(Arc<Plan>, Instant)>,
     parts: Option<Parts>,
     /// Pools whose members changed since the last publication.
-    changed: BTreeSet<usize>,
+    changed: BTreeSet<PoolName>,
     /// Of the newest plan.
     generation: u64,
     /// Of the plan in force.
     adopted: u64,
     epoch: u64,
-    /// When anything next wants a tick; may be early, never late.
-    due: Option<Instant>,
+    /// When a name wants to be looked up, or a plan has waited for long enough.
+    names_due: Option<Instant>,
 }
 
 impl Control {
@@ -47,6 +52,7 @@ impl Control {
         Control {
             roster: Roster::new(workers, wake),
             names: Names::default(),
+            agenda: Agenda::default(),
             random: Random::new(seed),
             plan: None,
             waiting: None,
@@ -55,36 +61,36 @@ impl Control {
             generation: 0,
             adopted: 0,
             epoch: 0,
-            due: None,
+            names_due: None,
         }
     }
 
-    /// What the cores saw since the last reading, for [`Input::Reports`].
-    pub fn read(&mut self) -> Vec<(BackendId, Report)> {
-        self.roster.read()
+    /// What the cores saw since the last reading, for [`Input::Reports`]. `all`: of every backend; else of those that
+    /// rang the bell.
+    pub fn read(&mut self, all: bool) -> Vec<(BackendId, Report)> {
+        self.roster.read(all)
+    }
+
+    /// Every backend of the plan in force.
+    pub fn backends(&self) -> impl Iterator<Item = &BackendId> {
+        self.roster.iter().map(|entry| &entry.backend.id)
     }
 
     /// Folds one input in. `now` never goes backwards.
     pub fn handle(&mut self, input: Input, now: Instant) -> Effects {
         let mut effects = Effects::default();
-        let is_tick = matches!(input, Input::Tick);
         match input {
             Input::Plan(plan) => self.take(plan, now, &mut effects),
-            Input::Reports(reports) => {
-                for (id, report) in &reports {
-                    self.touch(id, now, &mut effects, |entry, policy, _| entry.report(report, now, policy));
-                }
-            }
-            Input::Probed { id, result } => self.probed(&id, result, now, &mut effects),
+            Input::Reports(reports) => self.reports(&reports, now, &mut effects),
+            Input::Probed { id, result, drain } => self.probed(&id, result, drain, now, &mut effects),
             Input::Connected { id, result } => self.connected(&id, result, now, &mut effects),
             Input::Resolved { host, port, result } => self.resolved(host, port, result, now, &mut effects),
+            Input::Command(command) => effects.answer = Some(self.obey(&command, now, &mut effects)),
             Input::Tick => {}
         }
-        if is_tick || self.due.is_some_and(|due| due <= now) {
-            self.tick(now, &mut effects);
-        }
+        self.tick(now, &mut effects);
         self.publish(&mut effects);
-        effects.next = self.due;
+        effects.next = self.next();
         effects
     }
 
@@ -98,51 +104,151 @@ impl Control {
             self.adopt(plan, now, effects);
         } else {
             self.waiting = Some((plan, now));
-            self.due = Some(now);
         }
+        self.names_due = Some(now);
     }
 
     fn adopt(&mut self, plan: Arc<Plan>, now: Instant, effects: &mut Effects) {
         self.adopted = self.generation;
         self.plan = Some(plan.clone());
         self.names.retain(&plan);
-        self.roster.adopt(&plan, now, &mut self.random);
-        self.step_all(&plan, now, effects);
+        self.recruit(&plan, now, effects);
         self.parts = Some(Parts::new(plan, &self.roster, &self.names));
         self.changed.clear();
         self.epoch += 1;
         effects.snapshot = self.parts.as_ref().map(|parts| parts.snapshot(self.adopted, self.epoch));
-        self.due = Some(now);
     }
 
-    /// Applies a change to one backend, if it is still there, and notes what came of it.
+    /// Makes the roster what the plan and its names ask for.
+    fn recruit(&mut self, plan: &Plan, now: Instant, effects: &mut Effects) {
+        self.roster.adopt(plan, &self.names, now, &mut self.random);
+        self.agenda.clear();
+        let ids: Vec<BackendId> = self.roster.iter().map(|entry| entry.backend.id.clone()).collect();
+        for id in &ids {
+            if let Some((entry, _)) = self.roster.get(id) {
+                entry.due = None;
+            }
+            self.touch(id, now, effects, |entry, policy, _| entry.step(Event::Tick, now, policy));
+        }
+        for pool in &plan.pools {
+            self.after_change(&pool.name, now);
+        }
+    }
+
+    fn reports(&mut self, reports: &[(BackendId, Report)], now: Instant, effects: &mut Effects) {
+        let Some(plan) = self.plan.clone() else { return };
+        let mut pools = BTreeSet::new();
+        for (id, report) in reports {
+            let Some(crew) = self.roster.crews.get_mut(&id.pool) else { continue };
+            let policy = &plan.pools[crew.index].health;
+            let transition = crew.report(&id.address, report, now, policy);
+            effects.notices.extend(transition.map(Notice::Transition));
+            self.touch(id, now, effects, |entry, policy, random| {
+                if entry.health.is_in_doubt() {
+                    entry.plan_probe(now, policy, random);
+                }
+                None
+            });
+            pools.insert(&id.pool);
+        }
+        for pool in pools {
+            self.look_over(pool, &plan, now, effects);
+        }
+    }
+
+    /// What concerns a pool as a whole, after news of its members.
+    fn look_over(&mut self, pool: &PoolName, plan: &Plan, now: Instant, effects: &mut Effects) {
+        let Some(crew) = self.roster.crews.get_mut(pool) else { return };
+        let policy = &plan.pools[crew.index].health;
+        let convicted = crew.compare(now, policy);
+        let suspicion = self.roster.counters.suspicion(pool);
+        suspicion.set(crew.suspicion(now, policy));
+        if crew.fate.expire(now) {
+            let change = FateChange { pool: pool.clone(), cause: None, backends: 0 };
+            effects.notices.push(Notice::Fate(change));
+        }
+        // Whom the proof of another's innocence convicts.
+        let failing = crew.entries.iter().filter(|(_, entry)| entry.health.is_failing());
+        let failing: Vec<_> = failing.map(|(address, _)| address.clone()).collect();
+        for (address, notice) in convicted {
+            effects.notices.extend(notice);
+            self.settle(&BackendId { pool: pool.clone(), address }, now, effects);
+        }
+        for address in failing {
+            self.touch(&BackendId { pool: pool.clone(), address }, now, effects, |_, _, _| None);
+        }
+    }
+
+    /// Applies a change to one backend, if it is still there, judges it, and notes what came of it.
     fn touch(
         &mut self,
         id: &BackendId,
         now: Instant,
         effects: &mut Effects,
-        change: impl FnOnce(&mut Entry, &Policy, &mut Random) -> Option<crate::Transition>,
+        change: impl FnOnce(&mut Entry, &Policy, &mut Random) -> Option<Transition>,
     ) {
-        let (Some(plan), Some(entry)) = (&self.plan, self.roster.get(id)) else { return };
-        let policy = &plan.pools[entry.pool].health;
+        let (Some(plan), Some(crew)) = (self.plan.clone(), self.roster.crews.get_mut(&id.pool)) else {
+            return;
+        };
+        let policy = &plan.pools[crew.index].health;
+        let Some(entry) = crew.entries.get_mut(&id.address) else { return };
         let transition = change(entry, policy, &mut self.random);
         effects.notices.extend(transition.map(Notice::Transition));
-        if entry.refresh(now, policy) {
-            self.changed.insert(entry.pool);
-        }
-        self.due = earlier(self.due, entry.next(now, policy));
+        effects.notices.extend(crew.judge(&id.address, now, policy));
+        self.settle(id, now, effects);
     }
 
-    fn probed(&mut self, id: &BackendId, result: ProbeResult, now: Instant, effects: &mut Effects) {
+    /// Publishes and plans anew what a change of one backend made out of date.
+    fn settle(&mut self, id: &BackendId, now: Instant, effects: &mut Effects) {
+        let (Some(plan), Some((entry, pool))) = (self.plan.clone(), self.roster.get(id)) else { return };
+        let policy = &plan.pools[pool].health;
+        let hold = entry.status.hold;
+        let is_changed = entry.refresh(now, policy);
+        effects.notices.extend(entry.hold_change(hold));
+        let due = entry.next(now, policy);
+        let before = std::mem::replace(&mut entry.due, due);
+        self.agenda.set(id, before, due);
+        if is_changed {
+            self.changed.insert(id.pool.clone());
+            self.after_change(&id.pool, now);
+        }
+    }
+
+    /// Lets backends on trial know whether anybody else serves.
+    fn after_change(&mut self, pool: &PoolName, now: Instant) {
+        let (Some(plan), Some(crew)) = (&self.plan, self.roster.crews.get_mut(pool)) else { return };
+        let policy = &plan.pools[crew.index].health;
+        let is_alone = !crew.is_served();
+        for entry in crew.entries.values_mut() {
+            if entry.set_alone(is_alone) {
+                let due = entry.next(now, policy);
+                self.agenda.set(&entry.backend.id, std::mem::replace(&mut entry.due, due), due);
+            }
+        }
+    }
+
+    fn probed(
+        &mut self,
+        id: &BackendId,
+        result: ProbeResult,
+        drain: Option<Duration>,
+        now: Instant,
+        effects: &mut Effects,
+    ) {
+        if let Some(crew) = self.roster.crews.get_mut(&id.pool) {
+            crew.probed(&id.address, result, now);
+        }
         self.touch(id, now, effects, |entry, policy, random| {
-            let counts = entry.end_probe(now, policy, random) && is_the_backends(result);
-            counts.then(|| entry.step(Event::Probe(result), now, policy)).flatten()
+            if let Some(how_long) = drain {
+                entry.change_hold(now, policy, |holds| holds.ask(how_long, now));
+            }
+            entry.end_probe(result, now, policy, random)
         });
     }
 
     fn connected(&mut self, id: &BackendId, result: Result<(), Cause>, now: Instant, effects: &mut Effects) {
         self.touch(id, now, effects, |entry, policy, _| {
-            let counts = entry.end_connect(now) && is_the_backends(result);
+            let counts = entry.end_connect(now) && result.err().is_none_or(evenkeel_health::counts);
             match result {
                 Err(cause) if counts => entry.step(Event::Trial(Err(cause)), now, policy),
                 Ok(()) if counts => {
@@ -158,20 +264,45 @@ impl Control {
         &mut self,
         host: Arc<str>,
         port: u16,
-        result: Result<Arc<[Endpoint]>, Cause>,
+        result: Result<Resolved, NameFailure>,
         now: Instant,
         effects: &mut Effects,
     ) {
         let (is_changed, notice) = self.names.answer(host, port, result, now);
         effects.notices.extend(notice);
-        if is_changed && let Some(plan) = &self.plan {
-            self.changed.extend(0..plan.pools.len());
+        self.names_due = Some(now);
+        if let Some(plan) = self.plan.clone().filter(|_| is_changed) {
+            self.recruit(&plan, now, effects);
+            self.changed.extend(plan.pools.iter().map(|pool| pool.name.clone()));
         }
-        self.due = Some(now);
+    }
+
+    fn obey(&mut self, command: &Command, now: Instant, effects: &mut Effects) -> Result<Done, CommandError> {
+        let id = operator::find(&self.roster, command)?;
+        let mut done = Err(CommandError::UnknownBackend(command.backend.clone()));
+        let mut told = None;
+        self.touch(&id, now, effects, |entry, policy, random| {
+            let (transition, is_changed) = operator::apply(entry, command, now, policy);
+            entry.plan_probe(now, policy, random);
+            told = is_changed.then(|| operator::notice(entry, command));
+            done = Ok(operator::done(entry, is_changed, now));
+            transition
+        });
+        effects.notices.extend(told);
+        done
     }
 
     /// Everything that only needs time to pass.
     fn tick(&mut self, now: Instant, effects: &mut Effects) {
+        if self.names_due.is_some_and(|due| due <= now) {
+            self.tick_names(now, effects);
+        }
+        for id in self.agenda.take_due(now) {
+            self.visit(&id, now, effects);
+        }
+    }
+
+    fn tick_names(&mut self, now: Instant, effects: &mut Effects) {
         if let Some((plan, since)) = self.waiting.take() {
             let is_over = now.saturating_duration_since(since) >= FIRST_ANSWERS;
             if is_over || self.names.has_answers(&plan) {
@@ -180,92 +311,92 @@ impl Control {
                 self.waiting = Some((plan, since));
             }
         }
-        let name_due = self.names.order(now, effects);
-        self.due = earlier(name_due, self.waiting.as_ref().map(|(_, since)| *since + FIRST_ANSWERS));
-        if let Some(plan) = self.plan.clone() {
-            self.step_all(&plan, now, effects);
-            self.order_probes(&plan, now, effects);
-            self.order_connects(&plan, now, effects);
-            let wanted = self.roster.iter().filter_map(|(_, entry)| entry.next(now, policy_of(&plan, entry)));
-            self.due = earlier(self.due, wanted.min());
+        let due = self.names.order(now, effects);
+        let waiting = self.waiting.as_ref().map(|(_, since)| *since + FIRST_ANSWERS);
+        self.names_due = due.into_iter().chain(waiting).min();
+    }
+
+    /// Sees to one backend whose time has come.
+    fn visit(&mut self, id: &BackendId, now: Instant, effects: &mut Effects) {
+        let Some((entry, _)) = self.roster.get(id) else { return };
+        entry.due = None;
+        let (mut wants_probe, mut wants_connection) = (false, false);
+        self.touch(id, now, effects, |entry, policy, _| {
+            entry.expire_hold(now, policy);
+            let transition = entry.step(Event::Tick, now, policy);
+            wants_probe = entry.probing.begin(now);
+            wants_connection = entry.begin_connect(now, policy);
+            transition
+        });
+        if wants_probe {
+            self.order_probe(id, now, effects);
+        }
+        if wants_connection {
+            self.order_connect(id, effects);
         }
     }
 
-    fn step_all(&mut self, plan: &Plan, now: Instant, effects: &mut Effects) {
-        for (_, entry) in self.roster.iter_mut() {
-            let policy = policy_of(plan, entry);
-            effects.notices.extend(entry.step(Event::Tick, now, policy).map(Notice::Transition));
-            if entry.refresh(now, policy) {
-                self.changed.insert(entry.pool);
+    fn order_probe(&mut self, id: &BackendId, now: Instant, effects: &mut Effects) {
+        let (Some(plan), Some((entry, pool))) = (self.plan.clone(), self.roster.get(id)) else { return };
+        let Some(probe) = &plan.pools[pool].health.probe else { return };
+        let is_fresh = !entry.status.is_admitted() || entry.health.is_in_doubt();
+        let host = entry.host.clone();
+        match probe_endpoints(&self.names, id, &probe.target) {
+            Ok(endpoints) if !endpoints.is_empty() => {
+                let probe = probe.clone();
+                effects.probes.push(ProbeOrder { id: id.clone(), endpoints, probe, host, is_fresh });
             }
+            // Nobody knows yet; the next one will.
+            Ok(_) => self.touch(id, now, effects, |entry, policy, random| {
+                entry.probing.give_up();
+                entry.plan_probe(now, policy, random);
+                None
+            }),
+            // A backend without any endpoint cannot pass.
+            Err(failure) => self.touch(id, now, effects, |entry, policy, random| {
+                entry.probing.give_up();
+                let result = ProbeResult::Failed(ProbeFailure::Failed(failure.cause));
+                let transition = entry.step(Event::Probe(result), now, policy);
+                entry.plan_probe(now, policy, random);
+                transition
+            }),
         }
     }
 
-    fn order_probes(&mut self, plan: &Plan, now: Instant, effects: &mut Effects) {
-        for (id, entry) in self.roster.iter_mut() {
-            let policy = policy_of(plan, entry);
-            let Some(probe) = policy.probe.as_ref().filter(|_| entry.begin_probe(now)) else { continue };
-            match self.names.endpoints(&id.address) {
-                Ok(endpoints) if !endpoints.is_empty() => {
-                    effects.probes.push(ProbeOrder { id: id.clone(), endpoints, probe: probe.clone() });
-                }
-                // Nobody knows yet; the next one will.
-                Ok(_) => {
-                    entry.end_probe(now, policy, &mut self.random);
-                }
-                // A backend without any endpoint cannot pass.
-                Err(cause) => {
-                    entry.end_probe(now, policy, &mut self.random);
-                    let transition = entry.step(Event::Probe(Err(cause)), now, policy);
-                    effects.notices.extend(transition.map(Notice::Transition));
-                    if entry.refresh(now, policy) {
-                        self.changed.insert(entry.pool);
-                    }
-                }
-            }
-        }
-    }
-
-    fn order_connects(&mut self, plan: &Plan, now: Instant, effects: &mut Effects) {
-        let mut is_served = vec![false; plan.pools.len()];
-        for (_, entry) in self.roster.iter() {
-            is_served[entry.pool] |= entry.status.phase.is_admitted();
-        }
-        for (id, entry) in self.roster.iter_mut() {
-            let pool = &plan.pools[entry.pool];
-            if entry.begin_connect(!is_served[entry.pool], now, &pool.health) {
-                // Without endpoints the connection fails for the name, which is no fault of the backend's.
-                let endpoints = self.names.endpoints(&id.address).unwrap_or_else(|_| [].into());
-                let timeout = pool.rule.timeouts.connect;
-                effects.connects.push(ConnectOrder { id: id.clone(), endpoints, timeout });
-            }
-        }
+    fn order_connect(&mut self, id: &BackendId, effects: &mut Effects) {
+        let (Some(plan), Some((_, pool))) = (&self.plan, self.roster.get(id)) else { return };
+        // Without endpoints the connection fails for the name, which is no fault of the backend's.
+        let endpoints = self.names.endpoints(&id.address).unwrap_or_else(|_| [].into());
+        let timeout = plan.pools[pool].rule.timeouts.connect;
+        effects.connects.push(ConnectOrder { id: id.clone(), endpoints, timeout });
     }
 
     fn publish(&mut self, effects: &mut Effects) {
         let Some(parts) = self.parts.as_mut().filter(|_| !self.changed.is_empty()) else { return };
         for pool in std::mem::take(&mut self.changed) {
-            parts.renew(pool, &self.roster, &self.names);
+            parts.renew(&pool, &self.roster, &self.names);
         }
         // One that this very input made was never seen.
         self.epoch += u64::from(effects.snapshot.is_none());
         effects.snapshot = Some(parts.snapshot(self.adopted, self.epoch));
     }
+
+    fn next(&self) -> Option<Instant> {
+        [self.agenda.next(), self.names_due].into_iter().flatten().min()
+    }
 }
 
-/// Whether a result says something about the backend, rather than about this machine.
-fn is_the_backends(result: Result<(), Cause>) -> bool {
-    let outcome = match result {
-        Ok(()) => Outcome::Success,
-        Err(cause) => Outcome::Failed(cause),
-    };
-    judge(outcome).is_some()
-}
-
-fn policy_of<'a>(plan: &'a Plan, entry: &Entry) -> &'a Policy {
-    &plan.pools[entry.pool].health
-}
-
-fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
-    one.into_iter().chain(other).min()
+fn probe_endpoints(names: &Names, id: &BackendId, target: &Target) -> Result<Arc<[Endpoint]>, NameFailure> {
+    match target {
+        Target::Same => names.endpoints(&id.address),
+        Target::Address(address) => names.endpoints(address),
+        Target::Port(port) => {
+            let endpoints = names.endpoints(&id.address)?;
+            let moved = endpoints.iter().map(|endpoint| match endpoint {
+                Endpoint::Tcp(address) => Endpoint::Tcp((address.ip(), *port).into()),
+                Endpoint::Unix(path) => Endpoint::Unix(path.clone()),
+            });
+            Ok(moved.collect())
+        }
+    }
 }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use evenkeel_config::Plan;
 use evenkeel_model::{ListenerCounters, PerCore, PoolCounters, PoolName, RouteCounters};
-use evenkeel_routing::RetryLedger;
+use evenkeel_routing::{RetryLedger, Suspicion};
 
 /// Counters of everything but backends, which carry their own.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pools: BTreeMap<PoolName, Arc<PoolCounters>>,
     retries: BTreeMap<PoolName, Arc<RetryLedger>>,
+    suspicions: BTreeMap<PoolName, Arc<Suspicion>>,
     routes: BTreeMap<Arc<str>, Arc<RouteCounters>>,
     listeners: BTreeMap<Arc<str>, Arc<ListenerCounters>>,
 }
@@ -22,6 +23,8 @@ impl Counters {
         self.pools = kept(&self.pools, plan.pools.iter().map(|pool| pool.name.clone()), workers);
         let ledger = |name: &PoolName| self.retries.get(name).cloned().unwrap_or_default();
         self.retries = plan.pools.iter().map(|pool| (pool.name.clone(), ledger(&pool.name))).collect();
+        let suspicion = |name: &PoolName| self.suspicions.get(name).cloned().unwrap_or_default();
+        self.suspicions = plan.pools.iter().map(|pool| (pool.name.clone(), suspicion(&pool.name))).collect();
         self.routes = kept(&self.routes, plan.routes.iter().map(|rule| rule.label().into()), workers);
         self.listeners = kept(&self.listeners, plan.listeners.iter().map(|rule| rule.name.clone()), workers);
     }
@@ -32,6 +35,10 @@ impl Counters {
 
     pub(crate) fn retries(&self, pool: &PoolName) -> Arc<RetryLedger> {
         self.retries[pool].clone()
+    }
+
+    pub(crate) fn suspicion(&self, pool: &PoolName) -> Arc<Suspicion> {
+        self.suspicions[pool].clone()
     }
 
     pub(crate) fn route(&self, label: &str) -> Arc<RouteCounters> {

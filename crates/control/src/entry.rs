@@ -1,36 +1,37 @@
-//! One backend as control knows it: its health, when it is probed, and how its trial goes.
+//! One backend as control knows it: its health, who holds it back, when it is probed, and how its trial goes.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use evenkeel_health::{Event, Health, Policy};
-use evenkeel_model::{Phase, Report, Status};
+use evenkeel_health::{Event, Health, Policy, ProbeResult};
+use evenkeel_model::{Fault, Hold, Kept, Phase, ProbeFailure, Report, Status};
 use evenkeel_routing::{Backend, Readings};
 
+use crate::hold::Holds;
+use crate::probing::Probing;
 use crate::random::Random;
-use crate::{Next, Transition};
+use crate::{HoldChange, Next, Notice, Transition};
+
+/// How often it is asked again whether a backend that was kept in service may go now.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// A backend in the roster.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) backend: Arc<Backend>,
     pub(crate) readings: Readings,
-    /// Index of its pool in the plan.
-    pub(crate) pool: usize,
+    /// What its requests are addressed to: the address as written.
+    pub(crate) host: Arc<str>,
     /// As it is published.
     pub(crate) status: Status,
-    health: Health,
-    probe: Schedule,
+    /// When it next wants a visit, as it stands in the agenda.
+    pub(crate) due: Option<Instant>,
+    pub(crate) health: Health,
+    pub(crate) holds: Holds,
+    pub(crate) probing: Probing,
+    /// Why it is in service although it is convicted.
+    pub(crate) kept: Option<Kept>,
     trial: Watch,
-}
-
-/// When the next probe is due.
-#[derive(Debug, Default)]
-struct Schedule {
-    /// `None` while one is in flight, and without probes.
-    due: Option<Instant>,
-    /// When the one in flight began.
-    began: Option<Instant>,
 }
 
 /// A trial in progress.
@@ -42,18 +43,23 @@ struct Watch {
     is_connecting: bool,
     /// Whether a connection stood, so that any request may be the trial.
     is_open: bool,
+    /// Whether nobody else is in service, so that no request could be hidden.
+    is_alone: bool,
 }
 
 impl Entry {
-    pub(crate) fn new(backend: Arc<Backend>, now: Instant) -> Self {
-        let health = Health::new(now);
+    pub(crate) fn new(backend: Arc<Backend>, now: Instant, policy: &Policy, random: &mut Random) -> Self {
+        let health = Health::new(now, random.number(), policy);
         Entry {
+            host: backend.id.address.to_string().into(),
             backend,
             readings: Readings::default(),
-            pool: 0,
-            status: health.status(now, &Policy::default()),
+            status: health.status(now, policy),
+            due: None,
             health,
-            probe: Schedule::default(),
+            holds: Holds::default(),
+            probing: Probing::default(),
+            kept: None,
             trial: Watch::new(now),
         }
     }
@@ -67,20 +73,19 @@ impl Entry {
         entry
     }
 
-    /// Takes its place in a plan: probes begin, or go on in the plan's rhythm.
-    pub(crate) fn join(&mut self, pool: usize, policy: &Policy, now: Instant, random: &mut Random) {
-        self.pool = pool;
-        self.status = self.health.status(now, policy);
-        let latest = policy.probe.as_ref().map(|probe| match self.probe.due {
-            Some(due) => due.min(now + probe.next_wait(random.chance())),
-            None => now + probe.first_wait(random.chance()),
-        });
-        let is_in_flight = self.probe.began.is_some();
-        self.probe.due = latest.filter(|_| !is_in_flight);
+    /// Takes its place in a plan, one of so many backends.
+    pub(crate) fn join(&mut self, policy: &Policy, backends: usize, now: Instant, random: &mut Random) {
+        self.probing.join(policy.probe.as_ref(), backends, now, random);
+        if policy.probe.is_none() {
+            self.holds.probes_ended();
+        }
+        self.refresh(now, policy);
     }
 
     /// Takes in what the cores saw, as of the phase that it is in. Nothing after a change of phase counts.
     pub(crate) fn report(&mut self, report: &Report, now: Instant, policy: &Policy) -> Option<Transition> {
+        self.health.note_heads(report.heads, report.head_micros, now, policy);
+        self.probing.proven |= report.successes > 0;
         let is_admitted = self.health.phase().is_admitted();
         let mut events = if is_admitted { requests(report) } else { trials(report) };
         let transition = events.find_map(|event| self.step(event, now, policy));
@@ -88,6 +93,9 @@ impl Entry {
         if transition.is_none() && has_news && self.health.phase() == Phase::Trial {
             self.trial.quiet_since = now;
             self.rearm();
+        }
+        if let Some((how_long, at)) = report.drain {
+            self.change_hold(now, policy, |holds| holds.ask(how_long, at));
         }
         transition
     }
@@ -100,41 +108,85 @@ impl Entry {
         (from != to).then(|| self.enter(from, to, now, policy))
     }
 
+    /// Takes a change of who holds it back; true if it came to something.
+    pub(crate) fn change_hold(
+        &mut self,
+        now: Instant,
+        policy: &Policy,
+        change: impl FnOnce(&mut Holds),
+    ) -> bool {
+        let before = self.holds.hold(now);
+        change(&mut self.holds);
+        self.after_hold(before, now, policy)
+    }
+
+    /// Ends the backend's own hold, if its time is over.
+    pub(crate) fn expire_hold(&mut self, now: Instant, policy: &Policy) {
+        let before = self.status.hold;
+        self.holds.expire(now);
+        self.after_hold(before, now, policy);
+    }
+
     /// Whether what is published about it is out of date. Says so once.
     pub(crate) fn refresh(&mut self, now: Instant, policy: &Policy) -> bool {
-        let status = self.health.status(now, policy);
+        let status =
+            Status { hold: self.holds.hold(now), kept: self.kept, ..self.health.status(now, policy) };
         std::mem::replace(&mut self.status, status) != status
     }
 
-    /// Whether a probe has to begin now; if so, it counts as begun.
-    pub(crate) fn begin_probe(&mut self, now: Instant) -> bool {
-        let is_due = self.probe.due.is_some_and(|due| due <= now);
-        if is_due {
-            self.probe = Schedule { due: None, began: Some(now) };
-        }
-        is_due
+    /// What is told after another hold than `before` was published: what operators did is told otherwise.
+    pub(crate) fn hold_change(&self, before: Hold) -> Option<Notice> {
+        let how_long = match (before, self.status.hold) {
+            (Hold::None, Hold::Asked { since, until }) => {
+                until.map(|until| until.saturating_duration_since(since))
+            }
+            (Hold::Asked { .. }, Hold::None) => None,
+            _ => return None,
+        };
+        Some(Notice::Hold(HoldChange {
+            pool: self.backend.id.pool.clone(),
+            backend: self.backend.label.clone(),
+            is_drained: before == Hold::None,
+            how_long,
+        }))
     }
 
-    /// The probe in flight is over; false if there was none.
-    pub(crate) fn end_probe(&mut self, now: Instant, policy: &Policy, random: &mut Random) -> bool {
-        let Some(began) = self.probe.began.take() else { return false };
-        self.probe.due =
-            policy.probe.as_ref().map(|probe| (began + probe.next_wait(random.chance())).max(now));
-        true
+    /// The probe in flight came to its result; false if there was none.
+    pub(crate) fn end_probe(
+        &mut self,
+        result: ProbeResult,
+        now: Instant,
+        policy: &Policy,
+        random: &mut Random,
+    ) -> Option<Transition> {
+        if !self.probing.end(result) {
+            return None;
+        }
+        if result == ProbeResult::Drains {
+            self.change_hold(now, policy, |holds| holds.ask_by_probe(now));
+        } else if result == ProbeResult::Passed {
+            self.change_hold(now, policy, Holds::probes_ended);
+        }
+        let transition = is_the_backends(result).then(|| self.step(Event::Probe(result), now, policy));
+        self.plan_probe(now, policy, random);
+        transition.flatten()
+    }
+
+    /// Sets when the next probe is due, by what is known now.
+    pub(crate) fn plan_probe(&mut self, now: Instant, policy: &Policy, random: &mut Random) {
+        let is_in_doubt = self.health.is_in_doubt();
+        self.probing.plan(policy.probe.as_ref(), is_in_doubt, now, random);
     }
 
     /// Whether a connection has to be tried now, because no request came for the trial; if so, it counts as begun.
     /// Where nobody else is in service no request can be hidden, so there is none to wait for.
-    pub(crate) fn begin_connect(&mut self, is_alone: bool, now: Instant, policy: &Policy) -> bool {
-        let due = self.connect_due(policy).filter(|_| !is_alone || self.trial.is_open);
-        let begins = self.health.phase() == Phase::Trial
-            && !self.trial.is_connecting
-            && due.is_none_or(|due| due <= now);
+    pub(crate) fn begin_connect(&mut self, now: Instant, policy: &Policy) -> bool {
+        let begins = self.connect_due(policy).is_some_and(|due| due <= now);
         self.trial.is_connecting |= begins;
         begins
     }
 
-    /// The connection that was tried stands: any request may be the trial. False if none was being tried.
+    /// The connection that was tried stands, or failed. False if none was being tried.
     pub(crate) fn end_connect(&mut self, now: Instant) -> bool {
         let was_connecting = std::mem::take(&mut self.trial.is_connecting);
         if was_connecting {
@@ -149,35 +201,65 @@ impl Entry {
         self.backend.arm_trial(true);
     }
 
-    /// When it next wants a tick, if nothing happens before.
+    /// Notes whether nobody else is in service; true if that changes when it wants a visit.
+    pub(crate) fn set_alone(&mut self, is_alone: bool) -> bool {
+        let is_changed = std::mem::replace(&mut self.trial.is_alone, is_alone) != is_alone;
+        is_changed && self.health.phase() == Phase::Trial
+    }
+
+    /// When it next wants a visit, if nothing happens before.
     pub(crate) fn next(&self, now: Instant, policy: &Policy) -> Option<Instant> {
-        let is_on_trial = self.health.phase() == Phase::Trial && !self.trial.is_connecting;
-        let connect = self.connect_due(policy).filter(|_| is_on_trial);
         let change = self.health.next(now, policy);
-        [self.probe.due, connect, change].into_iter().flatten().min()
+        let kept = self.kept.map(|_| now + ASK_AGAIN);
+        let wanted = [self.probing.due, self.connect_due(policy), change, kept, self.holds.until()];
+        wanted.into_iter().flatten().min()
     }
 
     fn connect_due(&self, policy: &Policy) -> Option<Instant> {
-        self.trial.quiet_since.checked_add(self.health.wait(policy))
+        let is_waiting = self.health.phase() == Phase::Trial && !self.trial.is_connecting;
+        let is_hurried = self.trial.is_alone && !self.trial.is_open;
+        let wait = if is_hurried { Duration::ZERO } else { self.health.wait(policy) };
+        is_waiting.then(|| self.trial.quiet_since.checked_add(wait)).flatten()
+    }
+
+    fn after_hold(&mut self, before: Hold, now: Instant, policy: &Policy) -> bool {
+        let after = self.holds.hold(now);
+        if before == after {
+            return false;
+        }
+        self.backend.begin_term();
+        if after == Hold::None {
+            self.health = self.health.step(Event::Return, now, policy);
+        }
+        if self.health.phase() == Phase::Trial {
+            self.trial.quiet_since = now;
+            self.rearm();
+        }
+        true
     }
 
     fn enter(&mut self, from: Phase, to: Phase, now: Instant, policy: &Policy) -> Transition {
         self.backend.begin_term();
-        self.trial = Watch::new(now);
+        self.trial = Watch { is_alone: self.trial.is_alone, ..Watch::new(now) };
+        self.kept = None;
         match (from.is_admitted(), to) {
-            (true, Phase::Ejected) => self.backend.ejections.add(1),
+            (true, Phase::Ejected) => {
+                self.backend.ejections.add(1);
+                // Whether probes see what requests saw decides on the way back.
+                self.probing.hurry(now);
+            }
             (false, Phase::Serving | Phase::Unproven) => self.backend.readmissions.add(1),
             (_, Phase::Trial) => self.backend.arm_trial(false),
             (true, Phase::Serving | Phase::Unproven) | (false, Phase::Ejected) => {}
         }
-        let wait = self.health.wait(policy);
         Transition {
             pool: self.backend.id.pool.clone(),
             backend: self.backend.label.clone(),
             from,
             to,
             evidence: self.health.status(now, policy).evidence,
-            next: Next::of(to, !from.is_admitted(), wait, policy),
+            is_flapping: self.health.status(now, policy).is_flapping,
+            next: Next::of(&self.health, !from.is_admitted(), policy),
         }
     }
 
@@ -192,20 +274,30 @@ impl Entry {
 
 impl Watch {
     fn new(now: Instant) -> Self {
-        Watch { quiet_since: now, is_connecting: false, is_open: false }
+        Watch { quiet_since: now, is_connecting: false, is_open: false, is_alone: false }
     }
 }
 
-/// A success between two readings ends the streak that control knows; what failed since then begins another.
+/// Whether a result says something about the backend, rather than about this machine.
+fn is_the_backends(result: ProbeResult) -> bool {
+    match result {
+        ProbeResult::Failed(ProbeFailure::Failed(cause)) => evenkeel_health::counts(cause),
+        ProbeResult::Failed(ProbeFailure::Status(_) | ProbeFailure::Body | ProbeFailure::Reply)
+        | ProbeResult::Passed
+        | ProbeResult::Drains
+        | ProbeResult::TooOften => true,
+    }
+}
+
+/// A success between two readings ends the streak that is known; what failed since then begins another.
 fn requests(report: &Report) -> Box<dyn Iterator<Item = Event> + '_> {
-    let success = report.streak_is_new.then_some(Event::Success);
-    let count = if report.streak_is_new { u64::from(report.in_a_row) } else { report.failures };
-    let count = u32::try_from(count).unwrap_or(u32::MAX);
-    let failure =
-        report.last.filter(|_| count > 0).map(|strike| Event::Strikes { count, cause: strike.cause });
-    Box::new(success.into_iter().chain(failure))
+    let success = (report.successes > 0).then_some(Event::Success { count: report.successes });
+    let strike = |in_a_row| move |strike: &_| Event::Strike { strike: *strike, in_a_row };
+    let scattered = report.scattered.iter().map(strike(false));
+    Box::new(success.into_iter().chain(scattered).chain(report.in_a_row.iter().map(strike(true))))
 }
 
 fn trials(report: &Report) -> Box<dyn Iterator<Item = Event> + '_> {
-    Box::new(report.trials.iter().map(|outcome| Event::Trial(outcome.map_err(|strike| strike.cause))))
+    let cause_of = |fault: Fault| fault.cause;
+    Box::new(report.trials.iter().map(move |outcome| Event::Trial(outcome.map_err(|it| cause_of(it.fault)))))
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use evenkeel_config::Plan;
 use evenkeel_health::{Probe, ProbeResult};
-use evenkeel_model::{BackendId, Cause, Endpoint, Report};
+use evenkeel_model::{BackendId, Cause, Command, CommandError, Done, Endpoint, NameFailure, Report};
 use evenkeel_routing::Snapshot;
 
 use crate::Notice;
@@ -23,6 +23,8 @@ pub enum Input {
         id: BackendId,
         /// The verdict.
         result: ProbeResult,
+        /// How long it asked to be drained; zero: no longer.
+        drain: Option<Duration>,
     },
     /// A name that control asked for was looked up.
     Resolved {
@@ -30,8 +32,8 @@ pub enum Input {
         host: Arc<str>,
         /// The port it was asked with.
         port: u16,
-        /// Its endpoints, at least one.
-        result: Result<Arc<[Endpoint]>, Cause>,
+        /// What came of it.
+        result: Result<Resolved, NameFailure>,
     },
     /// A connection that control ordered was made and closed, or failed.
     Connected {
@@ -40,8 +42,19 @@ pub enum Input {
         /// How it went.
         result: Result<(), Cause>,
     },
+    /// An operator asks for something.
+    Command(Command),
     /// Time has passed.
     Tick,
+}
+
+/// What a name resolves to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    /// At least one.
+    pub endpoints: Arc<[Endpoint]>,
+    /// How long the answer is good for.
+    pub ttl: Duration,
 }
 
 /// What follows from an input.
@@ -55,6 +68,8 @@ pub struct Effects {
     pub resolves: Vec<ResolveOrder>,
     /// Connections to try; each is answered by [`Input::Connected`].
     pub connects: Vec<ConnectOrder>,
+    /// What is answered to [`Input::Command`].
+    pub answer: Option<Result<Done, CommandError>>,
     /// To be logged.
     pub notices: Vec<Notice>,
     /// When to send [`Input::Tick`], if nothing else happens before.
@@ -70,6 +85,10 @@ pub struct ProbeOrder {
     pub endpoints: Arc<[Endpoint]>,
     /// What to ask.
     pub probe: Probe,
+    /// What it is addressed to, unless the probe says otherwise.
+    pub host: Arc<str>,
+    /// Whether a new connection has to be made.
+    pub is_fresh: bool,
 }
 
 /// A name to look up.

@@ -1,19 +1,23 @@
-//! Names of backends: when each is looked up, and its last good answer.
+//! Names of backends: when each is looked up, and its last good answer, which stays in use whatever comes after it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use evenkeel_config::Plan;
-use evenkeel_model::{Address, Cause, Endpoint};
+use evenkeel_health::Target;
+use evenkeel_model::{Address, Endpoint, NameFailure};
 
-use crate::{Effects, NameChange, Notice, ResolveOrder};
+use crate::{Effects, NameChange, Notice, ResolveOrder, Resolved};
 
-/// Between two look-ups of a name.
-const INTERVAL: Duration = Duration::from_secs(30);
+/// Between two look-ups of a name at least, whatever its time to live.
+const SHORTEST: Duration = Duration::from_secs(1);
 
-/// Between two look-ups of a name that never had an answer.
-const SOON: Duration = Duration::from_secs(1);
+/// Between two look-ups of a name at most, whatever its time to live.
+const LONGEST: Duration = Duration::from_secs(300);
+
+/// After a failure of a name that has a last good answer.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// Every name of the plan in force, and of one that waits.
 #[derive(Debug, Default)]
@@ -24,7 +28,7 @@ struct Name {
     /// The last good answer; empty while there was none.
     endpoints: Arc<[Endpoint]>,
     /// Of the newest answer.
-    failure: Option<Cause>,
+    failure: Option<NameFailure>,
     is_asked: bool,
     is_answered: bool,
     due: Instant,
@@ -66,30 +70,31 @@ impl Names {
         self.0.values().filter(|name| !name.is_asked).map(|name| name.due).min()
     }
 
-    /// Takes an answer. Returns whether the endpoints are other ones now.
+    /// Takes an answer. Returns whether what is published of the name is another thing now.
     pub(crate) fn answer(
         &mut self,
         host: Arc<str>,
         port: u16,
-        result: Result<Arc<[Endpoint]>, Cause>,
+        result: Result<Resolved, NameFailure>,
         now: Instant,
     ) -> (bool, Option<Notice>) {
         let Some(name) = self.0.get_mut(&(host.clone(), port)) else { return (false, None) };
         let before = name.failure;
         let is_changed = name.take(result, now);
-        let is_news = before.is_some() != name.failure.is_some();
+        let is_news = before != name.failure;
         let change = NameChange { host, port, failure: name.failure, endpoints: name.endpoints.len() };
-        (is_changed, is_news.then_some(Notice::Name(change)))
+        let is_published = is_changed || (is_news && name.endpoints.is_empty());
+        (is_published, is_news.then_some(Notice::Name(change)))
     }
 
     /// Where `address` is, or why nobody knows; `Ok` and empty while it is being looked up for the first time.
-    pub(crate) fn endpoints(&self, address: &Address) -> Result<Arc<[Endpoint]>, Cause> {
+    pub(crate) fn endpoints(&self, address: &Address) -> Result<Arc<[Endpoint]>, NameFailure> {
         if let Some(endpoint) = address.endpoint() {
             return Ok([endpoint].into());
         }
         let name = key(address).and_then(|key| self.0.get(&key));
         match name {
-            Some(Name { endpoints, failure: Some(cause), .. }) if endpoints.is_empty() => Err(*cause),
+            Some(Name { endpoints, failure: Some(failure), .. }) if endpoints.is_empty() => Err(*failure),
             Some(name) => Ok(name.endpoints.clone()),
             None => Ok([].into()),
         }
@@ -97,12 +102,16 @@ impl Names {
 }
 
 impl Name {
-    fn take(&mut self, result: Result<Arc<[Endpoint]>, Cause>, now: Instant) -> bool {
+    fn take(&mut self, result: Result<Resolved, NameFailure>, now: Instant) -> bool {
         self.is_asked = false;
         self.is_answered = true;
         self.failure = result.as_ref().err().copied();
-        let endpoints = result.unwrap_or_else(|_| self.endpoints.clone());
-        self.due = now + if endpoints.is_empty() { SOON } else { INTERVAL };
+        let (endpoints, wait) = match result {
+            Ok(Resolved { endpoints, ttl }) => (endpoints, ttl.clamp(SHORTEST, LONGEST)),
+            Err(_) if self.endpoints.is_empty() => (self.endpoints.clone(), SHORTEST),
+            Err(_) => (self.endpoints.clone(), AGAIN),
+        };
+        self.due = now + wait;
         // Resolvers rotate their answers; the same set in another order is no news.
         let is_changed = sorted(&endpoints) != sorted(&self.endpoints);
         if is_changed {
@@ -118,8 +127,14 @@ fn sorted(endpoints: &[Endpoint]) -> Vec<&Endpoint> {
     sorted
 }
 
+/// Names of backends, and of places that only probes go to.
 fn keys(plan: &Plan) -> impl Iterator<Item = (Arc<str>, u16)> {
-    plan.pools.iter().flat_map(|pool| &pool.backends).filter_map(|backend| key(&backend.address))
+    let backends = plan.pools.iter().flat_map(|pool| &pool.backends).map(|backend| &backend.address);
+    let probes = plan.pools.iter().filter_map(|pool| match &pool.health.probe.as_ref()?.target {
+        Target::Address(address) => Some(address),
+        Target::Same | Target::Port(_) => None,
+    });
+    backends.chain(probes).filter_map(key)
 }
 
 fn key(address: &Address) -> Option<(Arc<str>, u16)> {

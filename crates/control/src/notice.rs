@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_health::Policy;
-use evenkeel_model::{Cause, Evidence, Phase, PoolName};
+use evenkeel_health::{Health, Policy};
+use evenkeel_model::{Cause, Evidence, Kept, NameFailure, Order, Phase, PoolName};
 
 /// Something for the log.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,6 +14,14 @@ pub enum Notice {
     Transition(Transition),
     /// A name resolves, or does not any more.
     Name(NameChange),
+    /// A backend stays in service although its traffic convicts it.
+    Kept(Keeping),
+    /// Most of a pool fails in the same way at once, or does not any more.
+    Fate(FateChange),
+    /// An operator gave an order.
+    Ordered(Ordered),
+    /// A backend asked to be drained, or that is over.
+    Hold(HoldChange),
 }
 
 /// A backend changed its phase.
@@ -29,8 +37,60 @@ pub struct Transition {
     pub to: Phase,
     /// On what ground.
     pub evidence: Evidence,
+    /// Whether it comes and goes, so that its trials are longer.
+    pub is_flapping: bool,
     /// What it takes to change again.
     pub next: Next,
+}
+
+/// A backend stays in service although its traffic convicts it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Keeping {
+    /// Its pool.
+    pub pool: PoolName,
+    /// What operators call it.
+    pub backend: Arc<str>,
+    /// Why it stays.
+    pub kept: Kept,
+    /// What it is convicted of.
+    pub evidence: Evidence,
+}
+
+/// Most of a pool fails in the same way at once, or does not any more.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FateChange {
+    /// The pool.
+    pub pool: PoolName,
+    /// In which way; `None`: that is over.
+    pub cause: Option<Cause>,
+    /// How many backends.
+    pub backends: usize,
+}
+
+/// An operator gave an order that changed something.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ordered {
+    /// The backend's pool.
+    pub pool: PoolName,
+    /// What operators call it.
+    pub backend: Arc<str>,
+    /// The order.
+    pub order: Order,
+    /// Who gave it.
+    pub uid: u32,
+}
+
+/// A backend asked to be drained, or that is over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HoldChange {
+    /// Its pool.
+    pub pool: PoolName,
+    /// What operators call it.
+    pub backend: Arc<str>,
+    /// Whether it is drained now.
+    pub is_drained: bool,
+    /// For how long, if it said so.
+    pub how_long: Option<Duration>,
 }
 
 /// What comes after a change of phase.
@@ -61,7 +121,7 @@ pub struct NameChange {
     /// The port of its endpoints.
     pub port: u16,
     /// Why not, if it does not.
-    pub failure: Option<Cause>,
+    pub failure: Option<NameFailure>,
     /// How many endpoints are in use: the last good ones, after a failure.
     pub endpoints: usize,
 }
@@ -80,17 +140,39 @@ impl Transition {
 
     /// The evidence, in words.
     pub fn ground(&self) -> String {
-        let token = Cause::token;
-        match self.evidence {
-            Evidence::None => "nobody judges it".into(),
-            Evidence::Strikes { count, cause } => in_a_row(count, "strike", token(cause)),
-            Evidence::Probes { count, cause } => in_a_row(count, "failed probe", token(cause)),
-            Evidence::Request => "a request succeeded".into(),
-            Evidence::ProbesPassed { count } => passed(count, "probe"),
-            Evidence::TrialsPassed { count } => passed(count, "trial request"),
-            Evidence::TrialFailed { cause } => format!("a trial failed with {}", token(cause)),
-            Evidence::WaitOver => "the wait is over".into(),
+        ground(self.evidence)
+    }
+}
+
+/// Evidence, in words.
+pub(crate) fn ground(evidence: Evidence) -> String {
+    let token = Cause::token;
+    match evidence {
+        Evidence::None => "nobody judges it".into(),
+        Evidence::Strikes { count, cause, status: 0 } => in_a_row(count, "strike", token(cause)),
+        Evidence::Strikes { count, cause, status } => {
+            in_a_row(count, "strike", &format!("{} ({status})", token(cause)))
         }
+        Evidence::Rate { failed, requests, cause } => {
+            format!("{failed} of {requests} requests failed, the last with {}", token(cause))
+        }
+        Evidence::GatewayRate { failed, requests } => {
+            format!("{failed} of {requests} requests were answered with 502, 503 or 504")
+        }
+        Evidence::Deviation { percent, pool_percent } => {
+            format!("{percent} % of its requests succeeded, and {pool_percent} % of its pool's")
+        }
+        Evidence::Slow { took, others } => {
+            format!("{took:?} to a response head on average, and {others:?} for the others")
+        }
+        Evidence::Probes { count, failure } => in_a_row(count, "failed probe", &failure.to_string()),
+        Evidence::Request => "a request succeeded".into(),
+        Evidence::ProbesPassed { count } => passed(count, "probe"),
+        Evidence::TrialsPassed { count } => passed(count, "trial request"),
+        Evidence::TrialFailed { cause } => format!("a trial failed with {}", token(cause)),
+        Evidence::WaitOver => "the wait is over".into(),
+        Evidence::Operator => "an operator said that it is ready".into(),
+        Evidence::Initial => "health.initial says so".into(),
     }
 }
 
@@ -109,12 +191,13 @@ fn passed(count: u32, what: &str) -> String {
 }
 
 impl Next {
-    /// What `policy` asks of a backend in this phase.
-    pub(crate) fn of(phase: Phase, is_readmission: bool, wait: Duration, policy: &Policy) -> Self {
-        match (phase, &policy.probe, policy.eject) {
-            (Phase::Ejected, Some(probe), _) => Next::Probes { rise: probe.rise, wait },
+    /// What `policy` asks of a backend with this health.
+    pub(crate) fn of(health: &Health, is_readmission: bool, policy: &Policy) -> Self {
+        let wait = health.wait(policy);
+        match (health.phase(), &policy.probe, policy.eject) {
+            (Phase::Ejected, Some(_), _) => Next::Probes { rise: health.rise(policy), wait },
             (Phase::Ejected, None, _) => Next::Trial(wait),
-            (Phase::Trial, _, Some(eject)) => Next::TrialRequests(eject.trial),
+            (Phase::Trial, _, Some(_)) => Next::TrialRequests(health.trials(policy)),
             (Phase::Serving, _, _) if is_readmission && !policy.slow_start.is_zero() => {
                 Next::SlowStart(policy.slow_start)
             }

@@ -1,15 +1,17 @@
-//! Who is there: every backend by identity, with its health, over all reloads.
+//! Who is there: every backend by pool and address, with its health, over all reloads and changes of names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use evenkeel_config::{BackendPlan, Plan};
-use evenkeel_model::{Address, BackendId, PoolName, Report};
+use evenkeel_config::{BackendPlan, Plan, PoolPlan, Resolve};
+use evenkeel_model::{Address, BackendId, Endpoint, PoolName, Report};
 use evenkeel_routing::{Backend, Wake};
 
 use crate::counters::Counters;
+use crate::crew::Crew;
 use crate::entry::Entry;
+use crate::names::Names;
 use crate::random::Random;
 
 /// Every backend of the plan in force.
@@ -18,64 +20,111 @@ pub(crate) struct Roster {
     workers: usize,
     wake: Arc<Wake>,
     /// Ordered, so that a simulation can be run again.
-    entries: BTreeMap<BackendId, Entry>,
+    pub(crate) crews: BTreeMap<PoolName, Crew>,
     pub(crate) counters: Counters,
+}
+
+/// A backend that a plan, together with what its name resolves to, asks for.
+struct Wanted {
+    address: Address,
+    label: Arc<str>,
+    /// What requests are addressed to.
+    host: Arc<str>,
+    weight: u16,
 }
 
 impl Roster {
     pub(crate) fn new(workers: usize, wake: Arc<Wake>) -> Self {
-        Roster { workers, wake, entries: BTreeMap::new(), counters: Counters::default() }
+        Roster { workers, wake, crews: BTreeMap::new(), counters: Counters::default() }
     }
 
     /// Keeps who stays, takes in who is new, and drops who is gone.
-    pub(crate) fn adopt(&mut self, plan: &Plan, now: Instant, random: &mut Random) {
-        let mut old = std::mem::take(&mut self.entries);
-        for (index, pool) in plan.pools.iter().enumerate() {
-            for backend in &pool.backends {
-                let id = BackendId { pool: pool.name.clone(), address: backend.address.clone() };
-                let mut entry = self.entry(old.remove(&id), &id, backend, now);
-                entry.join(index, &pool.health, now, random);
-                self.entries.insert(id, entry);
+    pub(crate) fn adopt(&mut self, plan: &Plan, names: &Names, now: Instant, random: &mut Random) {
+        let mut old = std::mem::take(&mut self.crews);
+        let wanted: Vec<Vec<Wanted>> = plan.pools.iter().map(|pool| wanted(pool, names)).collect();
+        let probed = plan.pools.iter().zip(&wanted).filter(|(pool, _)| pool.health.probe.is_some());
+        let probed = probed.map(|(_, wanted)| wanted.len()).sum();
+        for (index, (pool, wanted)) in plan.pools.iter().zip(wanted).enumerate() {
+            let mut crew = old.remove(&pool.name).unwrap_or_default();
+            let mut before = std::mem::take(&mut crew.entries);
+            crew.index = index;
+            crew.order = wanted.iter().map(|it| (it.address.clone(), it.weight)).collect();
+            for it in wanted {
+                let id = BackendId { pool: pool.name.clone(), address: it.address.clone() };
+                let mut entry = self.entry(before.remove(&it.address), id, &it, pool, now, random);
+                entry.join(&pool.health, probed, now, random);
+                crew.entries.insert(it.address, entry);
             }
+            self.crews.insert(pool.name.clone(), crew);
         }
         self.counters.adopt(plan, self.workers);
     }
 
-    /// What the cores saw since the last reading; who saw nothing is left out.
-    pub(crate) fn read(&mut self) -> Vec<(BackendId, Report)> {
-        let read = |(id, entry): (&BackendId, &mut Entry)| {
+    /// What the cores saw since the last reading; who saw nothing is left out. `all`: else only those that asked for it.
+    pub(crate) fn read(&mut self, all: bool) -> Vec<(BackendId, Report)> {
+        let entries = self.crews.values_mut().flat_map(|crew| crew.entries.values_mut());
+        let read = |entry: &mut Entry| {
             let report = entry.backend.read(&mut entry.readings);
-            let says_something = report.successes > 0 || report.failures > 0 || report.trial_abandoned;
-            says_something.then(|| (id.clone(), report))
+            (!report.is_empty()).then(|| (entry.backend.id.clone(), report))
         };
-        self.entries.iter_mut().filter_map(read).collect()
+        let _ = all;
+        entries.filter_map(read).collect()
     }
 
-    pub(crate) fn get(&mut self, id: &BackendId) -> Option<&mut Entry> {
-        self.entries.get_mut(id)
+    pub(crate) fn get(&mut self, id: &BackendId) -> Option<(&mut Entry, usize)> {
+        let crew = self.crews.get_mut(&id.pool)?;
+        Some((crew.entries.get_mut(&id.address)?, crew.index))
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&BackendId, &Entry)> {
-        self.entries.iter()
-    }
-
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&BackendId, &mut Entry)> {
-        self.entries.iter_mut()
-    }
-
-    /// A backend of the plan in force.
-    pub(crate) fn member(&self, pool: &PoolName, address: &Address) -> &Entry {
-        &self.entries[&BackendId { pool: pool.clone(), address: address.clone() }]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.crews.values().flat_map(|crew| crew.entries.values())
     }
 
     /// A label is part of what is counted, so a backend with another name counts from zero; its health goes on.
-    fn entry(&self, old: Option<Entry>, id: &BackendId, plan: &BackendPlan, now: Instant) -> Entry {
-        let label: Arc<str> = plan.name.as_deref().map_or_else(|| id.address.to_string().into(), Into::into);
-        let fresh = || Backend::new(id.clone(), label.clone(), self.workers, self.wake.clone());
-        match old {
-            Some(entry) if entry.backend.label == label => entry,
+    fn entry(
+        &self,
+        old: Option<Entry>,
+        id: BackendId,
+        wanted: &Wanted,
+        pool: &PoolPlan,
+        now: Instant,
+        random: &mut Random,
+    ) -> Entry {
+        let label = &wanted.label;
+        let fresh = || Backend::new(id, label.clone(), self.workers, self.wake.clone());
+        let mut entry = match old {
+            Some(entry) if entry.backend.label == *label => entry,
             Some(entry) => entry.renamed(fresh(), now),
-            None => Entry::new(fresh(), now),
-        }
+            None => Entry::new(fresh(), now, &pool.health, random),
+        };
+        entry.host = wanted.host.clone();
+        entry
     }
+}
+
+/// The backends of a pool: as written, or one for each address of a name. Who stands there twice counts once.
+fn wanted(pool: &PoolPlan, names: &Names) -> Vec<Wanted> {
+    let mut seen = BTreeSet::new();
+    let all = pool.backends.iter().flat_map(|plan| each(plan, names));
+    all.filter(|it| seen.insert(it.address.clone())).collect()
+}
+
+fn each(plan: &BackendPlan, names: &Names) -> Vec<Wanted> {
+    let host: Arc<str> = plan.address.to_string().into();
+    let label: Arc<str> = plan.name.as_deref().map_or_else(|| host.clone(), Into::into);
+    let one = |address, label| Wanted { address, label, host: host.clone(), weight: plan.weight };
+    let is_name = matches!(plan.address, Address::Name { .. });
+    let endpoints = match plan.resolve {
+        Resolve::Each if is_name => names.endpoints(&plan.address).unwrap_or_else(|_| [].into()),
+        Resolve::Each | Resolve::Once => [].into(),
+    };
+    if endpoints.is_empty() {
+        // A name that never had an address still stands for somebody, whose requests fail for the name.
+        return vec![one(plan.address.clone(), label)];
+    }
+    let named = endpoints.iter().map(|endpoint| match endpoint {
+        Endpoint::Tcp(address) => one(Address::Ip(*address), format!("{label}@{address}").into()),
+        Endpoint::Unix(path) => one(Address::Unix(path.clone()), label.clone()),
+    });
+    named.collect()
 }

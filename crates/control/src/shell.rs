@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use evenkeel_config::Plan;
 use evenkeel_health::ProbeResult;
-use evenkeel_model::{BackendId, Cause, Endpoint};
+use evenkeel_model::{Cause, Command, CommandError, Done, Endpoint, NameFailure, ProbeFailure};
 use evenkeel_routing::{Snapshot, View, Wake};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::log::log;
-use crate::{ConnectOrder, Control, Effects, Input, ProbeOrder, ResolveOrder};
+use crate::{ConnectOrder, Control, Effects, Input, ProbeOrder, ResolveOrder, Resolved};
 
 /// Longest time between two readings of the cells.
 const READ_INTERVAL: Duration = Duration::from_millis(500);
@@ -22,17 +22,18 @@ const READ_INTERVAL: Duration = Duration::from_millis(500);
 /// Shortest time between two readings, however often the bell rings, and between two ticks.
 const BREATH: Duration = Duration::from_millis(2);
 
-/// Most plans that wait to be taken.
-const WAITING_PLANS: usize = 8;
+/// Most plans and commands that wait to be taken.
+const WAITING_ERRANDS: usize = 8;
 
 /// Speaks to control; cheap to clone. Control ends when the last one is dropped.
 #[derive(Clone, Debug)]
-pub struct Handle(mpsc::Sender<Publish>);
+pub struct Handle(mpsc::Sender<Errand>);
 
+/// What control is asked to do.
 #[derive(Debug)]
-struct Publish {
-    plan: Arc<Plan>,
-    done: oneshot::Sender<u64>,
+enum Errand {
+    Publish { plan: Arc<Plan>, done: oneshot::Sender<u64> },
+    Command { command: Command, done: oneshot::Sender<Result<Done, CommandError>> },
 }
 
 /// Control, its view and its orders in progress.
@@ -48,13 +49,15 @@ struct Shell {
     next: Option<Instant>,
     last_tick: Instant,
     last_read: Instant,
+    /// Of every backend.
+    last_full: Instant,
     is_rung: bool,
 }
 
 /// Starts control for `workers` cores. The view holds an empty snapshot, generation 0, until a plan is published; the
 /// future has to be polled on a tokio runtime and ends when every handle is dropped. `seed` spreads probes in time.
 pub fn start(workers: usize, seed: u64) -> (Handle, View, impl Future<Output = ()> + Send + 'static) {
-    let (sender, plans) = mpsc::channel(WAITING_PLANS);
+    let (sender, errands) = mpsc::channel(WAITING_ERRANDS);
     let view = View::new(ArcSwap::from_pointee(Snapshot::default()));
     let bell = Arc::new(Notify::new());
     let ring = bell.clone();
@@ -70,9 +73,10 @@ pub fn start(workers: usize, seed: u64) -> (Handle, View, impl Future<Output = (
         next: None,
         last_tick: now,
         last_read: now,
+        last_full: now,
         is_rung: false,
     };
-    (Handle(sender), view, shell.run(plans, bell))
+    (Handle(sender), view, shell.run(errands, bell))
 }
 
 impl Handle {
@@ -80,23 +84,40 @@ impl Handle {
     /// to be looked up; 0 if control has ended.
     pub async fn publish(&self, plan: Arc<Plan>) -> u64 {
         let (done, published) = oneshot::channel();
-        if self.0.send(Publish { plan, done }).await.is_err() {
+        if self.0.send(Errand::Publish { plan, done }).await.is_err() {
             return 0;
         }
         published.await.unwrap_or(0)
     }
+
+    /// Carries an operator's command out, and returns once the view shows it.
+    ///
+    /// # Errors
+    /// Nobody is meant, or several are; [`CommandError::Stopping`] if control has ended.
+    pub async fn command(&self, command: Command) -> Result<Done, CommandError> {
+        let (done, answered) = oneshot::channel();
+        if self.0.send(Errand::Command { command, done }).await.is_err() {
+            return Err(CommandError::Stopping);
+        }
+        answered.await.unwrap_or(Err(CommandError::Stopping))
+    }
 }
 
 impl Shell {
-    async fn run(mut self, mut plans: mpsc::Receiver<Publish>, bell: Arc<Notify>) {
+    async fn run(mut self, mut errands: mpsc::Receiver<Errand>, bell: Arc<Notify>) {
         loop {
             let wake_up = tokio::time::Instant::from_std(self.wake_up());
             // Every branch loses nothing when another is taken: a channel, a bell that stays rung, a set of tasks.
             tokio::select! {
-                plan = plans.recv() => match plan {
-                    Some(Publish { plan, done }) => {
+                errand = errands.recv() => match errand {
+                    Some(Errand::Publish { plan, done }) => {
                         self.waiting.push(done);
                         self.handle(Input::Plan(plan));
+                    }
+                    Some(Errand::Command { command, done }) => {
+                        let answer = self.handle(Input::Command(command));
+                        // Who asked may be gone.
+                        let _ = done.send(answer.unwrap_or(Err(CommandError::Stopping)));
                     }
                     None => return,
                 },
@@ -117,16 +138,19 @@ impl Shell {
     }
 
     fn read_due(&self) -> Instant {
-        self.last_read + if self.is_rung { BREATH } else { READ_INTERVAL }
+        let rung = self.is_rung.then(|| self.last_read + BREATH);
+        rung.into_iter().chain([self.last_full + READ_INTERVAL]).min().unwrap_or(self.last_read)
     }
 
     fn be_punctual(&mut self) {
         let now = Instant::now();
         if self.read_due() <= now {
+            let all = self.last_full + READ_INTERVAL <= now;
             self.is_rung = false;
             self.last_read = now;
+            self.last_full = if all { now } else { self.last_full };
             self.wake.lower();
-            let reports = self.control.read();
+            let reports = self.control.read(all);
             self.handle(Input::Reports(reports));
         }
         if self.next.is_some_and(|next| next <= now) {
@@ -135,9 +159,11 @@ impl Shell {
         }
     }
 
-    fn handle(&mut self, input: Input) {
-        let effects = self.control.handle(input, Instant::now());
+    fn handle(&mut self, input: Input) -> Option<Result<Done, CommandError>> {
+        let mut effects = self.control.handle(input, Instant::now());
+        let answer = effects.answer.take();
         self.carry_out(effects);
+        answer
     }
 
     fn carry_out(&mut self, effects: Effects) {
@@ -153,17 +179,21 @@ impl Shell {
             }
         }
         effects.notices.iter().for_each(log);
-        for ProbeOrder { id, endpoints, probe } in effects.probes {
-            let failed = Input::Probed { id: id.clone(), result: Err(Cause::Internal) };
+        for ProbeOrder { id, endpoints, probe, host, is_fresh: _ } in effects.probes {
+            let result = ProbeResult::Failed(ProbeFailure::Failed(Cause::Internal));
+            let failed = Input::Probed { id: id.clone(), result, drain: None };
             self.spawn(failed, async move {
-                let result = probe_any(&endpoints, &probe, &id).await;
-                Input::Probed { id, result }
+                let result = probe_any(&endpoints, &probe, &host).await;
+                Input::Probed { id, result, drain: None }
             });
         }
         for ResolveOrder { host, port } in effects.resolves {
-            let failed = Input::Resolved { host: host.clone(), port, result: Err(Cause::DnsFailed) };
+            let failed = Input::Resolved { host: host.clone(), port, result: Err(Cause::DnsFailed.into()) };
             self.spawn(failed, async move {
                 let result = evenkeel_upstream::resolve(&host, port).await;
+                let result = result
+                    .map(|endpoints| Resolved { endpoints, ttl: Duration::from_secs(30) })
+                    .map_err(NameFailure::from);
                 Input::Resolved { host, port, result }
             });
         }
@@ -195,15 +225,16 @@ impl Shell {
 }
 
 /// A name may have endpoints that nobody listens on; the first that connects is the one that requests go to.
-async fn probe_any(endpoints: &[Endpoint], probe: &evenkeel_health::Probe, id: &BackendId) -> ProbeResult {
-    let host = match id.address {
-        evenkeel_model::Address::Unix(_) => "localhost".into(),
-        ref address => address.to_string(),
-    };
-    let mut result = Err(Cause::DnsFailed);
+async fn probe_any(endpoints: &[Endpoint], probe: &evenkeel_health::Probe, host: &str) -> ProbeResult {
+    let host = if host.starts_with("unix:") { "localhost" } else { host };
+    let mut result = ProbeResult::Failed(ProbeFailure::Failed(Cause::DnsFailed));
     for endpoint in endpoints {
-        result = evenkeel_upstream::probe(endpoint, probe, &host).await;
-        if !matches!(result, Err(Cause::ConnectRefused | Cause::ConnectReset | Cause::Unroutable)) {
+        result = evenkeel_upstream::probe(endpoint, probe, host).await;
+        let cause = match result {
+            ProbeResult::Failed(ProbeFailure::Failed(cause)) => cause,
+            _ => return result,
+        };
+        if !matches!(cause, Cause::ConnectRefused | Cause::ConnectReset | Cause::Unroutable) {
             return result;
         }
     }

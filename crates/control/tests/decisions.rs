@@ -6,8 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use evenkeel_config::Plan;
-use evenkeel_control::{Control, Effects, Input, Next, Notice, Transition};
-use evenkeel_model::{BackendId, Cause, Endpoint, Outcome, Phase, Role};
+use evenkeel_control::{Control, Effects, Input, Next, Notice, Resolved, Transition};
+use evenkeel_health::ProbeResult;
+use evenkeel_model::{
+    BackendId, Cause, Endpoint, Fault, NameFailure, Outcome, Phase, ProbeFailure, Proof, Role,
+};
 use evenkeel_routing::{Ask, Backend, Cursor, Member, Pick, Snapshot, Wake};
 
 /// Control, a clock, and what was published last.
@@ -66,7 +69,7 @@ impl Scene {
     }
 
     fn read(&mut self) -> Effects {
-        let reports = self.control.read();
+        let reports = self.control.read(true);
         self.tell(Input::Reports(reports))
     }
 
@@ -112,13 +115,16 @@ impl Scene {
     }
 }
 
-const FAILED: Outcome = Outcome::Failed(Cause::ConnectRefused);
+const FAILED: Outcome =
+    Outcome::Failed(Fault { cause: Cause::ConnectRefused, status: 0, key: 1, proof: Proof::Alone });
 
 fn transitions(effects: &Effects) -> Vec<&Transition> {
     fn transition(notice: &Notice) -> Option<&Transition> {
         match notice {
             Notice::Transition(transition) => Some(transition),
-            Notice::Name(_) => None,
+            Notice::Name(_) | Notice::Kept(_) | Notice::Fate(_) | Notice::Ordered(_) | Notice::Hold(_) => {
+                None
+            }
         }
     }
     effects.notices.iter().filter_map(transition).collect()
@@ -179,7 +185,7 @@ fn a_trial_that_fails_doubles_the_wait_and_one_that_says_nothing_is_made_again()
     let mut scene = Scene::with(TWO);
     scene.eject(0);
     scene.wait_until(10_000);
-    scene.try_out(0, true, Outcome::Failed(Cause::LocalResource));
+    scene.try_out(0, true, Outcome::Failed(Cause::LocalResource.into()));
     drop(scene.pick(true).unwrap());
     scene.try_out(0, true, FAILED);
     assert_eq!(scene.phases()[0], Phase::Ejected);
@@ -282,6 +288,11 @@ fn a_renamed_backend_keeps_its_health_and_counts_under_its_new_name() {
     assert_eq!(scene.phases()[0], Phase::Serving);
 }
 
+fn probed(id: BackendId, failure: Option<Cause>) -> Input {
+    let failed = |cause| ProbeResult::Failed(ProbeFailure::Failed(cause));
+    Input::Probed { id, result: failure.map_or(ProbeResult::Passed, failed), drain: None }
+}
+
 const PROBED: &str = "health: { probe: { path: /healthz, interval: 2s, timeout: 1s } }";
 
 #[test]
@@ -296,7 +307,7 @@ fn probes_begin_soon_and_go_on_one_at_a_time_with_a_tenth_of_jitter() {
         for order in effects.probes {
             let index = usize::from(order.id == scene.id(1));
             began[index].push((scene.now - scene.start).as_millis() as u64);
-            next = scene.tell(Input::Probed { id: order.id, result: Ok(()) }).next;
+            next = scene.tell(probed(order.id, None)).next;
         }
     }
     for began in began {
@@ -310,8 +321,8 @@ fn a_probe_in_flight_is_waited_for_and_a_result_nobody_ordered_is_no_news() {
     let mut scene = Scene::with(&format!("{TWO}, {PROBED}"));
     let ordered = |effects: Vec<Effects>| effects.iter().map(|effects| effects.probes.len()).sum::<usize>();
     assert_eq!(ordered(scene.wait_until(1_000)), 2);
-    scene.tell(Input::Probed { id: scene.id(1), result: Err(Cause::LocalResource) });
-    scene.tell(Input::Probed { id: scene.id(1), result: Err(Cause::ConnectRefused) });
+    scene.tell(probed(scene.id(1), Some(Cause::LocalResource)));
+    scene.tell(probed(scene.id(1), Some(Cause::ConnectRefused)));
     assert_eq!(scene.phases()[1], Phase::Unproven, "the one that was ordered says nothing about it");
     let others = scene.wait_until(10_000).into_iter().flat_map(|effects| effects.probes);
     assert!(others.map(|order| order.id).eq([scene.id(1)]), "the first backend's is still in flight");
@@ -321,9 +332,9 @@ fn a_probe_in_flight_is_waited_for_and_a_result_nobody_ordered_is_no_news() {
 fn what_probes_ejected_returns_by_probes_without_a_wait() {
     let mut scene = Scene::with(&format!("{TWO}, {PROBED}"));
     let mut phases = Vec::new();
-    for (second, result) in [Err(Cause::HeadTimeout), Ok(()), Ok(())].into_iter().enumerate() {
+    for (second, result) in [Some(Cause::HeadTimeout), None, None].into_iter().enumerate() {
         scene.wait_until(second as u64 * 2_500 + 300);
-        let effects = scene.tell(Input::Probed { id: scene.id(0), result });
+        let effects = scene.tell(probed(scene.id(0), result));
         phases.extend(transitions(&effects).iter().map(|transition| (transition.to, transition.next)));
     }
     let wait = Duration::ZERO;
@@ -336,7 +347,8 @@ fn endpoints(host: u8) -> Arc<[Endpoint]> {
 }
 
 fn resolved(result: Result<Arc<[Endpoint]>, Cause>) -> Input {
-    Input::Resolved { host: "app.test".into(), port: 80, result }
+    let result = result.map(|endpoints| Resolved { endpoints, ttl: Duration::from_secs(30) });
+    Input::Resolved { host: "app.test".into(), port: 80, result: result.map_err(NameFailure::from) }
 }
 
 #[test]
@@ -375,7 +387,7 @@ fn the_last_good_answer_stays_and_a_name_without_one_is_asked_again_soon() {
     scene.wait_until(10);
     let effects = scene.tell(resolved(Err(Cause::DnsFailed)));
     assert!(
-        matches!(&effects.notices[..], [Notice::Name(change)] if change.failure == Some(Cause::DnsFailed))
+        matches!(&effects.notices[..], [Notice::Name(change)] if change.failure == Some(Cause::DnsFailed.into()))
     );
     let asked = |effects: Vec<Effects>| effects.iter().map(|effects| effects.resolves.len()).sum::<usize>();
     assert_eq!(asked(scene.wait_until(1_009)), 0);

@@ -89,7 +89,7 @@ async fn strikes_recorded_by_a_core_are_published_without_a_patrol() {
                 1,
                 struck.term(),
                 Role::Turn,
-                Outcome::Failed(Cause::ConnectRefused),
+                Outcome::Failed(Cause::ConnectRefused.into()),
                 Instant::now(),
             );
         }
@@ -133,7 +133,13 @@ async fn a_trial_without_requests_is_opened_by_a_connection() {
     );
     handle.publish(plan(&pool)).await;
     let struck = backend(&view, 0);
-    struck.record(0, struck.term(), Role::Turn, Outcome::Failed(Cause::ConnectRefused), Instant::now());
+    struck.record(
+        0,
+        struck.term(),
+        Role::Turn,
+        Outcome::Failed(Cause::ConnectRefused.into()),
+        Instant::now(),
+    );
     until(&view, 0, Phase::Trial).await;
     let ask = evenkeel_routing::Ask { tried: &[], hideable: false, now: Instant::now() };
     let start = Instant::now();

@@ -197,6 +197,14 @@ impl Health {
         }
     }
 
+    /// Whether it is in service and its newest requests failed.
+    pub fn is_failing(&self) -> bool {
+        match &self.state {
+            State::Unproven(record) | State::Serving { record, .. } => record.is_failing(),
+            State::Ejected { .. } | State::Trial { .. } => false,
+        }
+    }
+
     /// Whether the newest evidence contradicts the phase, or there is none.
     pub fn is_in_doubt(&self) -> bool {
         match &self.state {

@@ -100,9 +100,14 @@ impl Record {
         is_open.then_some(key)
     }
 
+    /// Whether its newest requests failed.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.counted > 0 || self.alone > 0
+    }
+
     /// Whether anything speaks against it at the moment.
     pub(crate) fn has_doubts(&self) -> bool {
-        self.counted > 0 || self.alone > 0 || self.probes > 0
+        self.is_failing() || self.probes > 0
     }
 
     /// What its requests came to within the window.

@@ -1,0 +1,202 @@
+//! The backends of one pool, and what only the pool can say: whether a conviction takes one of them out of service.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use evenkeel_health::{Event, Policy, ProbeResult};
+use evenkeel_model::{Address, Evidence, Hold, Kept, ProbeFailure, Report, Weight};
+
+use crate::entry::Entry;
+use crate::fate::Fate;
+use crate::outliers;
+use crate::{FateChange, Keeping, Notice, Transition};
+
+/// The backends of one pool.
+#[derive(Debug, Default)]
+pub(crate) struct Crew {
+    /// Its place in the plan.
+    pub(crate) index: usize,
+    pub(crate) entries: BTreeMap<Address, Entry>,
+    /// Addresses and weights, in the plan's order.
+    pub(crate) order: Vec<(Address, u16)>,
+    pub(crate) fate: Fate,
+    /// When its members were last compared with each other.
+    compared: Option<Instant>,
+}
+
+impl Crew {
+    /// Takes in what the cores saw of one backend.
+    pub(crate) fn report(
+        &mut self,
+        address: &Address,
+        report: &Report,
+        now: Instant,
+        policy: &Policy,
+    ) -> Option<Transition> {
+        if report.successes > 0 {
+            self.fate.succeeded(now);
+        }
+        for strike in report.strikes() {
+            self.fate.failed(address, strike.fault.cause, now);
+        }
+        let transition = self.entries.get_mut(address)?.report(report, now, policy);
+        if let Some(key) = report.vouched {
+            self.prove(address, key, now, policy);
+        }
+        transition
+    }
+
+    /// A probe came to its result.
+    pub(crate) fn probed(&mut self, address: &Address, result: ProbeResult, now: Instant) {
+        if let ProbeResult::Failed(ProbeFailure::Failed(cause)) = result {
+            self.fate.failed(address, cause, now);
+        }
+    }
+
+    /// Ejects a backend for what it is convicted of, unless the pool speaks against it.
+    pub(crate) fn judge(&mut self, address: &Address, now: Instant, policy: &Policy) -> Option<Notice> {
+        let entry = self.entries.get(address)?;
+        let Some(charge) = entry.health.charge(now, policy) else {
+            self.entries.get_mut(address)?.kept = None;
+            return None;
+        };
+        self.sentence(address, charge, now, policy)
+    }
+
+    /// Compares the members of the pool with each other, once in a second, where the policy asks for it. Returns whom it
+    /// convicted.
+    pub(crate) fn compare(&mut self, now: Instant, policy: &Policy) -> Vec<(Address, Option<Notice>)> {
+        let Some(eject) = policy.eject.filter(outliers::are_wanted) else { return Vec::new() };
+        if self.compared.is_some_and(|at| now.saturating_duration_since(at) < outliers::EVERY) {
+            return Vec::new();
+        }
+        self.compared = Some(now);
+        let admitted = self.entries.iter().filter(|(_, entry)| entry.status.is_admitted());
+        let tallies: Vec<_> =
+            admitted.map(|(address, entry)| (address.clone(), entry.health.tally(now, policy))).collect();
+        let convicted = outliers::find(&tallies, &eject);
+        convicted
+            .into_iter()
+            .map(|(address, charge)| {
+                let notice = self.sentence(&address, charge, now, policy);
+                (address, notice)
+            })
+            .collect()
+    }
+
+    /// The request that one of them failed and that may itself be to blame.
+    pub(crate) fn suspicion(&self, now: Instant, policy: &Policy) -> Option<u64> {
+        self.entries.values().find_map(|entry| entry.health.suspicion(now, policy))
+    }
+
+    /// Whether anybody is in service.
+    pub(crate) fn is_served(&self) -> bool {
+        self.entries.values().any(|entry| entry.status.is_admitted())
+    }
+
+    /// Another backend succeeded with a request that some have failed alone.
+    fn prove(&mut self, witness: &Address, key: u64, now: Instant, policy: &Policy) {
+        for (_, entry) in self.entries.iter_mut().filter(|(address, _)| *address != witness) {
+            if entry.health.suspicion(now, policy) == Some(key) {
+                // It changes no phase by itself.
+                entry.step(Event::Proven { key }, now, policy);
+            }
+        }
+    }
+
+    fn sentence(
+        &mut self,
+        address: &Address,
+        charge: Evidence,
+        now: Instant,
+        policy: &Policy,
+    ) -> Option<Notice> {
+        let kept = self.defence(address, charge, now, policy);
+        let shared = self.fate.shared(self.entries.len(), now).filter(|_| kept == Some(Kept::SharedFate));
+        let entry = self.entries.get_mut(address)?;
+        let Some(kept) = kept else {
+            return entry.step(Event::Eject(charge), now, policy).map(Notice::Transition);
+        };
+        let pool = entry.backend.id.pool.clone();
+        if let Some(cause) = shared {
+            // What is not its fault is not held against it later either.
+            entry.step(Event::Pardon, now, policy);
+            entry.kept = Some(kept);
+            let is_news = !std::mem::replace(&mut self.fate.is_told, true);
+            let backends = self.fate.count();
+            let change = FateChange { pool, cause: Some(cause), backends };
+            return is_news.then_some(Notice::Fate(change));
+        }
+        let is_news = entry.kept.replace(kept) != Some(kept);
+        let backend = entry.backend.label.clone();
+        is_news.then_some(Notice::Kept(Keeping { pool, backend, kept, evidence: charge }))
+    }
+
+    /// What speaks against taking a convicted backend out of service.
+    fn defence(&self, address: &Address, charge: Evidence, now: Instant, policy: &Policy) -> Option<Kept> {
+        if self.fate.shared(self.entries.len(), now).is_some() && is_of_shared_fate(charge) {
+            return Some(Kept::SharedFate);
+        }
+        if charge.is_by_probes() {
+            return None;
+        }
+        let others = || self.entries.iter().filter(|(other, _)| *other != address);
+        let left = others().filter(|(_, entry)| entry.status.is_admitted()).count();
+        // Whom an operator took out is nobody that traffic took out.
+        let all = 1 + others().filter(|(_, entry)| !is_by_operator(entry.status.hold)).count();
+        let keep = policy.eject.map_or(0, |eject| eject.keep_percent as usize);
+        if left == 0 {
+            Some(Kept::Last)
+        } else if left * 100 < all * keep {
+            Some(Kept::Floor)
+        } else if !self.does_anybody_better(address, charge, now, policy) {
+            Some(Kept::NoBetter)
+        } else {
+            None
+        }
+    }
+
+    /// Whether requests would fare better with another backend in service: else ejection only moves them.
+    fn does_anybody_better(
+        &self,
+        address: &Address,
+        charge: Evidence,
+        now: Instant,
+        policy: &Policy,
+    ) -> bool {
+        let others =
+            self.entries.iter().filter(|(other, entry)| *other != address && entry.status.is_admitted());
+        let mut others = others.map(|(_, entry)| &entry.health);
+        let Some(own) = self.entries.get(address).map(|entry| entry.health.tally(now, policy)) else {
+            return false;
+        };
+        match charge {
+            Evidence::Strikes { cause, .. } if cause.facts().weight == Weight::Soft => {
+                others.any(|other| !other.is_failing())
+            }
+            Evidence::Rate { .. } => others.any(|other| {
+                let tally = other.tally(now, policy);
+                tally.failure_share() * 2.0 <= own.failure_share()
+            }),
+            Evidence::GatewayRate { .. } => others.any(|other| {
+                let tally = other.tally(now, policy);
+                tally.gateway_share() * 2.0 <= own.gateway_share()
+            }),
+            // A connection that is refused is no question of load; the others are comparisons already.
+            _ => true,
+        }
+    }
+}
+
+fn is_by_operator(hold: Hold) -> bool {
+    matches!(hold, Hold::Drained(_) | Hold::Out(_))
+}
+
+/// Whether what a backend is convicted of is something that a pool can have in common.
+fn is_of_shared_fate(charge: Evidence) -> bool {
+    match charge {
+        Evidence::Strikes { cause, .. } | Evidence::Rate { cause, .. } => cause.facts().is_shared,
+        Evidence::Probes { failure: ProbeFailure::Failed(cause), .. } => cause.facts().is_shared,
+        _ => false,
+    }
+}

@@ -1,0 +1,151 @@
+//! Shared fate: when most of a pool fails in the same way at once, the cause is on this side.
+//!
+//! Only causes count that a network, a resolver or this machine can bring about.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use evenkeel_model::{Address, Cause};
+
+/// Within which time the failures have to be seen.
+const WITHIN: Duration = Duration::from_secs(2);
+
+/// What a pool's backends failed with lately.
+#[derive(Debug, Default)]
+pub(crate) struct Fate {
+    /// When the first of them failed.
+    began: Option<Instant>,
+    cause: Option<Cause>,
+    /// The newest failure of each backend.
+    seen: BTreeMap<Address, Instant>,
+    /// Whether anything speaks against it: another cause, or a success elsewhere.
+    is_refuted: bool,
+    /// Whether it was told.
+    pub(crate) is_told: bool,
+}
+
+impl Fate {
+    /// A backend failed.
+    pub(crate) fn failed(&mut self, address: &Address, cause: Cause, now: Instant) {
+        self.expire(now);
+        if !cause.facts().is_shared {
+            self.is_refuted |= self.began.is_some();
+            return;
+        }
+        if self.cause.is_some_and(|known| known != cause) {
+            self.is_refuted = true;
+        }
+        self.began.get_or_insert(now);
+        self.cause = Some(cause);
+        self.seen.insert(address.clone(), now);
+    }
+
+    /// A backend of the pool succeeded: no longer before than the failures began, it refutes.
+    pub(crate) fn succeeded(&mut self, now: Instant) {
+        self.is_refuted |= self.began.is_some_and(|began| began < now);
+    }
+
+    /// The cause that most of a pool of so many backends shares.
+    pub(crate) fn shared(&self, backends: usize, now: Instant) -> Option<Cause> {
+        let recent = self.seen.iter().filter(|(_, at)| now.saturating_duration_since(**at) <= WITHIN);
+        let addresses: Vec<_> = recent.map(|(address, _)| address).collect();
+        let hosts: BTreeSet<_> = addresses.iter().map(|address| host(address)).collect();
+        let is_most = addresses.len() * 2 > backends && hosts.len() >= 2;
+        self.cause.filter(|_| is_most && !self.is_refuted)
+    }
+
+    /// How many backends share it.
+    pub(crate) fn count(&self) -> usize {
+        self.seen.len()
+    }
+
+    /// Begins anew once nobody failed so for long enough. True if it had been told.
+    pub(crate) fn expire(&mut self, now: Instant) -> bool {
+        let newest = self.seen.values().max();
+        let is_over = newest.is_some_and(|newest| now.saturating_duration_since(*newest) > WITHIN);
+        let ends = self.is_told && (is_over || self.is_refuted);
+        if is_over {
+            *self = Fate::default();
+        } else if ends {
+            self.is_told = false;
+        }
+        ends
+    }
+}
+
+/// Two ports of one host share more than a network.
+fn host(address: &Address) -> String {
+    match address {
+        Address::Ip(address) => address.ip().to_string(),
+        Address::Name { host, .. } => host.to_string(),
+        Address::Unix(path) => path.display().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use Cause::{ConnectRefused, ConnectTimeout, Unroutable};
+
+    use super::*;
+
+    fn address(last: u8) -> Address {
+        format!("10.0.0.{last}:80").parse().unwrap()
+    }
+
+    /// Backends that fail, by second.
+    fn fate(failures: &[(u64, u8, Cause)]) -> (Fate, Instant) {
+        let start = Instant::now();
+        let mut fate = Fate::default();
+        for (second, last, cause) in failures {
+            fate.failed(&address(*last), *cause, start + Duration::from_secs(*second));
+        }
+        (fate, start)
+    }
+
+    #[test]
+    fn more_than_half_of_a_pool_at_once_share_a_fate() {
+        let (fate, start) = fate(&[(0, 1, ConnectTimeout), (1, 2, ConnectTimeout)]);
+        let now = start + Duration::from_secs(1);
+        assert_eq!(fate.shared(3, now), Some(ConnectTimeout));
+        assert_eq!(fate.shared(4, now), None, "half is not more than half");
+        assert_eq!(fate.shared(3, start + Duration::from_secs(3)), None, "not within two seconds");
+    }
+
+    #[test]
+    fn another_cause_or_one_that_is_the_backends_own_refutes_it() {
+        for other in [Unroutable, ConnectRefused] {
+            let (fate, start) = fate(&[(0, 1, ConnectTimeout), (0, 2, ConnectTimeout), (0, 3, other)]);
+            assert_eq!(fate.shared(3, start), None, "{other:?}");
+        }
+        let (fate, start) = fate(&[(0, 1, ConnectRefused), (0, 2, ConnectRefused)]);
+        assert_eq!(fate.shared(3, start), None);
+    }
+
+    #[test]
+    fn a_success_after_it_began_refutes_it() {
+        let (mut fate, start) = fate(&[(1, 1, ConnectTimeout), (1, 2, ConnectTimeout)]);
+        let second = |second| start + Duration::from_secs(second);
+        fate.succeeded(second(1));
+        assert!(fate.shared(3, second(1)).is_some(), "it may have been before");
+        fate.succeeded(second(2));
+        assert_eq!(fate.shared(3, second(2)), None);
+    }
+
+    #[test]
+    fn ports_of_one_host_are_one_address() {
+        let (mut fate, now) = fate(&[]);
+        for port in [80, 81, 82] {
+            fate.failed(&format!("10.0.0.1:{port}").parse().unwrap(), ConnectTimeout, now);
+        }
+        assert_eq!(fate.shared(3, now), None);
+    }
+
+    #[test]
+    fn after_a_quiet_time_it_begins_anew() {
+        let (mut fate, start) = fate(&[(0, 1, ConnectTimeout), (0, 2, ConnectTimeout)]);
+        fate.is_told = true;
+        assert!(!fate.expire(start + Duration::from_secs(1)));
+        assert!(fate.expire(start + Duration::from_secs(3)));
+        assert_eq!(fate.count(), 0);
+    }
+}

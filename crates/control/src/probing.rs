@@ -1,0 +1,87 @@
+//! When a backend is probed: faster in doubt, slower while its requests prove it well.
+
+use std::time::Instant;
+
+use evenkeel_health::{Pace, Probe, ProbeResult};
+
+use crate::random::Random;
+
+/// The probes of one backend.
+#[derive(Debug, Default)]
+pub(crate) struct Probing {
+    /// When the next one begins; `None` while one is in flight, and without probes.
+    pub(crate) due: Option<Instant>,
+    /// Whether a request has succeeded since the last one began.
+    pub(crate) proven: bool,
+    /// Whether one had in the interval before it.
+    was_proven: bool,
+    is_in_flight: bool,
+    /// When the last one began.
+    began: Option<Instant>,
+    /// Answers of 429 in a row.
+    too_often: u32,
+}
+
+impl Probing {
+    /// Begins, or goes on in the rhythm of another plan.
+    pub(crate) fn join(&mut self, probe: Option<&Probe>, backends: usize, now: Instant, random: &mut Random) {
+        let latest = probe.map(|probe| match self.due {
+            Some(due) => due.min(now + probe.next_wait(Pace::Usual, random.chance())),
+            None => now + probe.first_wait(backends, random.chance()),
+        });
+        self.due = latest.filter(|_| !self.is_in_flight);
+    }
+
+    /// Whether one has to begin now; if so, it counts as begun.
+    pub(crate) fn begin(&mut self, now: Instant) -> bool {
+        let is_due = self.due.is_some_and(|due| due <= now);
+        if is_due {
+            self.due = None;
+            self.was_proven = std::mem::take(&mut self.proven);
+            self.is_in_flight = true;
+            self.began = Some(now);
+        }
+        is_due
+    }
+
+    /// The one in flight is over; false if there was none.
+    pub(crate) fn end(&mut self, result: ProbeResult) -> bool {
+        self.too_often = match result {
+            ProbeResult::TooOften => self.too_often.saturating_add(1),
+            ProbeResult::Passed | ProbeResult::Drains | ProbeResult::Failed(_) => 0,
+        };
+        std::mem::take(&mut self.is_in_flight)
+    }
+
+    /// The one in flight came to nothing that says anything.
+    pub(crate) fn give_up(&mut self) {
+        self.is_in_flight = false;
+    }
+
+    /// Sets when the next one is due. It only ever comes forward, but after an answer.
+    pub(crate) fn plan(
+        &mut self,
+        probe: Option<&Probe>,
+        is_in_doubt: bool,
+        now: Instant,
+        random: &mut Random,
+    ) {
+        let Some(probe) = probe.filter(|_| !self.is_in_flight) else {
+            self.due = None;
+            return;
+        };
+        let pace = match (self.too_often, is_in_doubt) {
+            (1.., _) => Pace::Slower(self.too_often),
+            (0, true) => Pace::Fast,
+            (0, false) if self.was_proven => Pace::Slow,
+            (0, false) => Pace::Usual,
+        };
+        let due = (self.began.unwrap_or(now) + probe.next_wait(pace, random.chance())).max(now);
+        self.due = Some(self.due.map_or(due, |planned| planned.min(due)));
+    }
+
+    /// Has the next one begin at once.
+    pub(crate) fn hurry(&mut self, now: Instant) {
+        self.due = self.due.map(|due| due.min(now));
+    }
+}
