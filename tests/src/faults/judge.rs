@@ -2,16 +2,12 @@
 //!
 //! No GET fails with the smallest configuration; a POST fails only where it was sent; no POST arrives twice.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use evenkeel_tests::evidence::Evidence;
-use evenkeel_tests::open_loop::{End, Seen, Tally};
+use evenkeel_tests::evidence::{Evidence, notes};
+use evenkeel_tests::open_loop::{End, Tally};
 
 use crate::round::Outcome;
-
-/// Lines of the log that are shown of each kind of failure.
-const SHOWN: usize = 2;
 
 /// What there is to say about an outcome; nobody but evenkeel has promised anything.
 pub(crate) struct Verdict {
@@ -23,12 +19,13 @@ pub(crate) struct Verdict {
 
 /// Judges an outcome.
 pub(crate) fn judge(outcome: &Outcome) -> Verdict {
-    let (name, seen) = (outcome.contestant.name(), &outcome.seen);
+    let name = outcome.contestant.name();
+    let seen = || outcome.seen.iter().enumerate();
     if !outcome.contestant.is_ours() {
-        return Verdict { notes: notes(&name, seen, None), broken: Vec::new() };
+        return Verdict { notes: notes(&name, seen(), None), broken: Vec::new() };
     }
     let evidence = Evidence::of(&outcome.output);
-    Verdict { notes: notes(&name, seen, Some(&evidence)), broken: broken(outcome, &evidence) }
+    Verdict { notes: notes(&name, seen(), Some(&evidence)), broken: broken(outcome, &evidence) }
 }
 
 fn broken(outcome: &Outcome, evidence: &Evidence) -> Vec<String> {
@@ -47,25 +44,6 @@ fn broken(outcome: &Outcome, evidence: &Evidence) -> Vec<String> {
     let is_broken = |(count, is_promised, _): &(usize, bool, &str)| *is_promised && *count > 0;
     let told = |(count, _, what)| format!("{fault}, {name}: {count} {what}");
     promises.into_iter().filter(is_broken).map(told).collect()
-}
-
-fn notes(name: &str, seen: &[Seen], evidence: Option<&Evidence>) -> Vec<String> {
-    let mut kinds: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (id, one) in seen.iter().enumerate().filter(|(_, one)| one.end != End::Answered) {
-        let method = if one.is_post { "POST" } else { "GET" };
-        let why = evidence.map_or(String::new(), |evidence| format!("; its log: {}", evidence.why(id)));
-        kinds.entry(format!("{method}, {:?}{why}", one.end)).or_default().push(id);
-    }
-    let mut notes = Vec::new();
-    for (kind, ids) in kinds {
-        notes.push(format!("{name}: {} x {kind}", ids.len()));
-        let lines = ids.iter().filter_map(|id| Some((&seen[*id], evidence?.line(*id)?)));
-        for (one, line) in lines.take(SHOWN) {
-            let (at, took) = (one.at.as_secs_f64(), one.took.as_secs_f64());
-            notes.push(format!("  at {at:.3} s, took {took:.3} s: {line}"));
-        }
-    }
-    notes
 }
 
 impl fmt::Display for Verdict {
@@ -121,31 +99,5 @@ mod tests {
         let verdict = judge(&outcome(Product::Nginx, false, &[('G', End::Status(502))], ""));
         assert!(verdict.broken.is_empty());
         assert_eq!(verdict.to_string(), "    nginx, smallest: 1 x GET, Status(502)\n");
-    }
-
-    #[test]
-    fn failures_of_one_kind_are_told_together_with_examples() {
-        let seen = seen_as(&[
-            ('G', End::Impatient),
-            ('G', End::Impatient),
-            ('G', End::Impatient),
-            ('P', End::Broken),
-        ]);
-        let line = |id| format!(r#"{{"path":"/?id={id}","status":499,"cause":"client_abort","attempts":1}}"#);
-        let log: Vec<String> = (0..3).map(line).collect();
-        let notes = notes("evenkeel", &seen, Some(&Evidence::of(&log.join("\n"))));
-        let expected = [
-            "evenkeel: 3 x GET, Impatient; its log: 499 client_abort, -, after 1 attempts".to_owned(),
-            format!("  at 0.000 s, took 0.001 s: {}", sorted(&log[0])),
-            format!("  at 0.000 s, took 0.002 s: {}", sorted(&log[1])),
-            "evenkeel: 1 x POST, Broken; its log: not in the access log".to_owned(),
-        ];
-        assert_eq!(notes, expected);
-    }
-
-    /// A line as it is written again.
-    fn sorted(line: &str) -> String {
-        let line: serde_json::Value = serde_json::from_str(line).unwrap();
-        line.to_string()
     }
 }

@@ -44,6 +44,18 @@ impl Tally {
         tally
     }
 
+    /// Both together.
+    pub fn and(self, other: Tally) -> Tally {
+        Tally {
+            requests: self.requests + other.requests,
+            failed_gets: self.failed_gets + other.failed_gets,
+            failed_posts: self.failed_posts + other.failed_posts,
+            repeated_gets: self.repeated_gets + other.repeated_gets,
+            doubled_posts: self.doubled_posts + other.doubled_posts,
+            slowest: self.slowest.max(other.slowest),
+        }
+    }
+
     /// Failed GETs and POSTs; with +, GETs that succeeded because the client itself sent them again.
     pub fn failures(&self) -> String {
         let repeated =
