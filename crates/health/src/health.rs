@@ -99,10 +99,11 @@ impl Health {
             }
             (State::Ejected { .. }, Event::Tick) => self.wait_on(now, policy),
             (State::Ejected { by, passed }, Event::Probe(result)) => {
-                let probes = match result {
-                    ProbeResult::Failed(_) => 0,
+                let (by, probes) = match result {
+                    // They see what requests saw, so they will see its end as well: there is no need to wait.
+                    ProbeResult::Failed(_) => (Judge::Probes, 0),
                     ProbeResult::Passed | ProbeResult::Drains | ProbeResult::TooOften => {
-                        passed.probes.saturating_add(1)
+                        (by, passed.probes.saturating_add(1))
                     }
                 };
                 self.stay(State::Ejected { by, passed: Passed { probes, ..passed } }).wait_on(now, policy)

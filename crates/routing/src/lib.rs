@@ -17,6 +17,7 @@ mod rules;
 mod snapshot;
 mod suspicion;
 mod trial;
+mod turn;
 mod wake;
 
 pub use backend::{Backend, InFlight};

@@ -27,9 +27,13 @@ pub struct Pool {
     pub suspicion: Arc<Suspicion>,
     /// Members that receive requests, in smooth weighted order.
     pub(crate) admitted: Box<[u16]>,
+    /// Of these, the ones whose share grows no more, likewise; `None` while nobody's grows, so that a pick is spared it.
+    pub(crate) full: Option<Box<[u16]>>,
+    /// By member: its weight, as far as it has ramped up, in hundredths.
+    pub(crate) shares: Box<[u32]>,
     /// Members on trial.
     pub(crate) on_trial: Box<[u16]>,
-    /// Members to try when nobody is admitted, best first.
+    /// Members to try when nobody in service is left, best first.
     pub(crate) last_resort: Box<[u16]>,
 }
 
@@ -59,16 +63,30 @@ impl Pool {
         retries: Arc<RetryLedger>,
         suspicion: Arc<Suspicion>,
     ) -> Self {
-        let mut admitted = order::smooth(&members, |member| member.status.is_admitted());
+        let mut is_in: fn(&Status) -> bool = Status::is_admitted;
+        let mut admitted = order::smooth(&members, |member| is_in(&member.status));
         if admitted.is_empty() && rule.when_all_ejected == WhenAllEjected::FailOpen {
-            admitted = order::smooth(&members, |_| true);
+            is_in = Status::is_last_resort;
+            admitted = order::smooth(&members, |member| is_in(&member.status));
         }
-        let last_resort = match rule.when_all_ejected {
-            WhenAllEjected::LastResort => order::last_resort(&members),
-            WhenAllEjected::FailOpen | WhenAllEjected::FailClosed => Box::default(),
-        };
-        let on_trial = order::on_trial(&members);
-        Pool { name, rule, members, is_probed, counters, retries, suspicion, admitted, on_trial, last_resort }
+        let is_full = |member: &Member| member.status.ramp >= 1.0;
+        let is_ramping = members.iter().any(|member| is_in(&member.status) && !is_full(member));
+        let full =
+            is_ramping.then(|| order::smooth(&members, |member| is_in(&member.status) && is_full(member)));
+        Pool {
+            admitted,
+            full,
+            shares: members.iter().map(order::share).collect(),
+            on_trial: order::on_trial(&members),
+            last_resort: order::last_resort(&members, rule.when_all_ejected),
+            name,
+            rule,
+            members,
+            is_probed,
+            counters,
+            retries,
+            suspicion,
+        }
     }
 
     /// Whether the budget has room for one more retry that gives a backend work; if so, it counts as made.

@@ -52,21 +52,24 @@ pub enum Balance {
     /// Smooth weighted round robin.
     #[default]
     RoundRobin,
-    /// The less busy, for its weight, of two chosen at random by weight.
+    /// In turn by weight, unless that one is busy and another, chosen at random by weight, is less so for its weight.
     LeastRequests,
-    /// At random by weight.
+    /// By weight, in an order that nobody can foresee: each round serves each member exactly as often as it weighs.
     Random,
 }
 
 /// What a pool does when every backend is out of service.
+///
+/// A backend that is healthy but held (drained by an operator, or at its own request) is not ejected: it is tried before
+/// any other last resort, even where the rule is to fail closed. One that an operator took out receives nothing, ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum WhenAllEjected {
     /// Try the ejected ones, those ejected on traffic first, the longest out first.
     #[default]
     LastResort,
-    /// Ignore health.
+    /// Ignore health: all take turns, but for those that an operator took out.
     FailOpen,
-    /// Answer 503 at once.
+    /// Answer 503 at once, unless a backend is only held.
     FailClosed,
 }
 

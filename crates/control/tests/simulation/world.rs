@@ -6,8 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use evenkeel_config::Plan;
-use evenkeel_control::{Control, Effects, Input, Notice, Transition};
-use evenkeel_model::{Address, BackendId, Cause, Endpoint, Outcome, Phase, PoolName, Role};
+use evenkeel_control::{Control, Effects, Input, Notice, Resolved, Transition};
+use evenkeel_model::{
+    Address, BackendId, Cause, Command, Endpoint, Evidence, Fault, Hold, NameFailure, Order, Outcome, Phase,
+    PoolName, Proof, Role, Weight,
+};
 use evenkeel_routing::{Ask, Backend, Cursor, InFlight, Pool, Snapshot, TrialToken, Wake, WhenAllEjected};
 
 use crate::chance::Chance;
@@ -16,8 +19,17 @@ use crate::scenery::{self, Truth};
 const CORES: usize = 2;
 /// Backends break, mend and are reconfigured for so long.
 const TROUBLE: Duration = Duration::from_secs(40);
-/// After the trouble: the longest wait, then the requests, names and probes that prove a backend.
-const PEACE: Duration = Duration::from_secs(20);
+/// After the trouble: the longest wait with its jitter, then the requests, names and probes that prove even a backend
+/// that came and went.
+const PEACE: Duration = Duration::from_secs(70);
+
+/// At the end of the peace: everybody in service has its share of requests.
+const COUNTED: Duration = Duration::from_secs(20);
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// The request that fails wherever it goes.
+const POISON: u64 = 666;
 
 /// More than any plan's `consecutive`, and what may fail before control has read it.
 const MOST_STRIKES: u32 = 16;
@@ -32,6 +44,12 @@ enum Turn {
     Truth(Address),
     Reload,
     Jump,
+    /// The network is cut, or mended.
+    Cut,
+    /// An operator gives an order.
+    Operator,
+    /// A backend asks to be drained.
+    Ask,
     /// The bell was rung.
     Read,
     /// Control looks by itself.
@@ -47,9 +65,29 @@ struct Attempt {
     /// In service at the pick: not because health is ignored.
     was_admitted: bool,
     term: u32,
-    tried: Vec<u16>,
-    hideable: bool,
+    story: Story,
     _in_flight: InFlight,
+    trial: Option<TrialToken>,
+}
+
+/// A request, over all its attempts.
+struct Story {
+    key: u64,
+    hideable: bool,
+    tried: Vec<u16>,
+    /// Attempts whose fault is not known yet.
+    pending: Vec<Pending>,
+    /// It may have been processed and was repeated.
+    has_repeated: bool,
+}
+
+/// A failed attempt that waits for its proof.
+struct Pending {
+    backend: Arc<Backend>,
+    core: usize,
+    role: Role,
+    term: u32,
+    cause: Cause,
     trial: Option<TrialToken>,
 }
 
@@ -76,6 +114,14 @@ pub(crate) struct World {
     /// Failed requests in turn, one after the other in one term.
     streaks: BTreeMap<BackendId, (u32, u32)>,
     probing: BTreeSet<BackendId>,
+    is_cut: bool,
+    /// What operators said last, of who is there.
+    orders: BTreeMap<BackendId, Order>,
+    /// Who got a request at the end.
+    served: BTreeSet<BackendId>,
+    /// Retries that the budget granted, by pool and time.
+    spent: BTreeMap<PoolName, Vec<Instant>>,
+    asked: BTreeMap<PoolName, Vec<Instant>>,
 }
 
 impl World {
@@ -102,6 +148,11 @@ impl World {
             cursors: BTreeMap::new(),
             streaks: BTreeMap::new(),
             probing: BTreeSet::new(),
+            is_cut: false,
+            orders: BTreeMap::new(),
+            served: BTreeSet::new(),
+            spent: BTreeMap::new(),
+            asked: BTreeMap::new(),
         }
     }
 
@@ -111,8 +162,15 @@ impl World {
         for truth in self.truths.values_mut() {
             *truth = Truth::Well;
         }
+        self.is_cut = false;
+        for (id, _) in std::mem::take(&mut self.orders) {
+            self.order(&id, Order::Ready);
+        }
         self.live_until(TROUBLE + PEACE, false);
         self.check_that_everybody_serves();
+        self.served.clear();
+        self.live_until(TROUBLE + PEACE + COUNTED, false);
+        self.check_that_nobody_starves();
         self.turns.clear();
         let members = self.snapshot.pools.iter().flat_map(|pool| &pool.members);
         assert!(
@@ -128,6 +186,9 @@ impl World {
             }
             self.later(1000..20_000, Turn::Reload);
             self.later(1000..60_000, Turn::Jump);
+            self.later(1000..60_000, Turn::Cut);
+            self.later(1000..30_000, Turn::Operator);
+            self.later(1000..30_000, Turn::Ask);
             self.later(1..500, Turn::Patrol);
             for pool in 0..2 {
                 self.later(1..200, Turn::Client { pool });
@@ -159,10 +220,7 @@ impl World {
         match turn {
             Turn::Client { pool } => {
                 self.later(5..120, Turn::Client { pool });
-                let hideable = self.chance.percent(70);
-                if let Some(name) = self.snapshot.pools.get(pool).map(|pool| pool.name.clone()) {
-                    self.attempt(&name, Vec::new(), hideable);
-                }
+                self.request(pool, in_trouble);
             }
             Turn::Done(attempt, result) => self.done(attempt, result),
             Turn::Input(input) => self.tell(input),
@@ -178,7 +236,24 @@ impl World {
                 self.later(10..15_000, Turn::Reload);
             }
             Turn::Jump if in_trouble => self.jumped += self.chance.millis(0..600_000),
-            Turn::Truth(_) | Turn::Reload | Turn::Jump => {}
+            Turn::Cut if in_trouble => {
+                self.is_cut = !self.is_cut;
+                let lasts = if self.is_cut { 100..5000 } else { 5000..60_000 };
+                self.later(lasts, Turn::Cut);
+            }
+            Turn::Operator if in_trouble => {
+                let ids: Vec<BackendId> = self.control.backends().cloned().collect();
+                if !ids.is_empty() {
+                    let (id, order) = (self.chance.one(&ids).clone(), *self.chance.one(&Order::ALL));
+                    self.order(&id, order);
+                }
+                self.later(500..15_000, Turn::Operator);
+            }
+            Turn::Ask if in_trouble => {
+                self.ask_to_drain();
+                self.later(500..15_000, Turn::Ask);
+            }
+            Turn::Truth(_) | Turn::Reload | Turn::Jump | Turn::Cut | Turn::Operator | Turn::Ask => {}
             Turn::Read => self.read(),
             Turn::Patrol => {
                 self.read();
@@ -189,8 +264,40 @@ impl World {
 
     fn read(&mut self) {
         self.wake.lower();
-        let reports = self.control.read();
+        let all = self.chance.percent(50);
+        let reports = self.control.read(all);
         self.tell(Input::Reports(reports));
+    }
+
+    fn order(&mut self, id: &BackendId, order: Order) {
+        let (pool, backend) = (Some(id.pool.clone()), id.address.to_string().into());
+        match order {
+            Order::Ready => self.orders.remove(id),
+            Order::Drain | Order::Eject => self.orders.insert(id.clone(), order),
+        };
+        self.tell(Input::Command(Command { order, pool, backend, uid: 0 }));
+    }
+
+    fn ask_to_drain(&mut self) {
+        let backends: Vec<Arc<Backend>> =
+            members(&self.snapshot).map(|member| member.backend.clone()).collect();
+        if !backends.is_empty() {
+            let how_long = self.chance.millis(0..8000);
+            self.chance.one(&backends).ask_to_drain(0, how_long, self.now());
+        }
+    }
+
+    /// A client's request: now and then one that fails wherever it goes.
+    fn request(&mut self, pool: usize, in_trouble: bool) {
+        let key = if in_trouble && self.chance.percent(10) { POISON } else { self.chance.among(1..5) };
+        let hideable = self.chance.percent(70);
+        let story = Story { key, hideable, tried: Vec::new(), pending: Vec::new(), has_repeated: false };
+        let Some(pool) = self.snapshot.pools.get(pool).cloned() else { return };
+        pool.counters[0].requests.add(1);
+        let now = self.now();
+        self.asked.entry(pool.name.clone()).or_default().push(now);
+        pool.note_requests(now);
+        self.attempt(&pool.name, story);
     }
 
     fn plan(&mut self) {
@@ -199,55 +306,122 @@ impl World {
         self.tell(Input::Plan(plan));
     }
 
-    fn attempt(&mut self, name: &PoolName, tried: Vec<u16>, hideable: bool) {
-        let Some(pool) = self.snapshot.pools.iter().find(|pool| pool.name == *name).cloned() else { return };
+    fn attempt(&mut self, name: &PoolName, mut story: Story) {
+        let Some(pool) = self.snapshot.pools.iter().find(|pool| pool.name == *name).cloned() else {
+            return self.close(story);
+        };
         let core = self.chance.among(0..CORES as u64) as usize;
         let seed = self.chance.number();
         let cursor = self.cursors.entry((core, name.clone())).or_insert_with(|| Cursor::new(seed));
-        let ask = Ask { tried: &tried, hideable, now: self.start + self.elapsed + self.jumped };
+        let hideable = story.hideable && !story.has_repeated;
+        let ask = Ask { tried: &story.tried, hideable, now: self.start + self.elapsed + self.jumped };
         let Some(pick) = pool.pick(cursor, &ask) else {
-            return check_that_nobody_was_left_out(&pool, &tried);
+            check_that_nobody_was_left_out(&pool, &story.tried);
+            return self.close(story);
         };
         let member = &pool.members[pick.member];
-        check_that_it_may_go_there(&pool, pick.member, pick.role, &tried);
+        check_that_it_may_go_there(&pool, pick.member, pick.role, &story.tried);
+        self.served.insert(member.backend.id.clone());
         let (result, takes) = match member.endpoints.is_empty() {
             true => (Err(Cause::DnsFailed), Duration::ZERO),
-            false => self.truths[&member.backend.id.address].answer(),
+            false if self.is_cut => (Err(Cause::Unroutable), Duration::from_millis(1)),
+            false => match self.truths[&member.backend.id.address].answer() {
+                (Ok(()), takes) if story.key == POISON => (Err(Cause::UpstreamStatus), takes),
+                answer => answer,
+            },
         };
-        let mut tried = tried;
-        tried.push(pick.member as u16);
+        story.tried.push(pick.member as u16);
         let attempt = Attempt {
             pool: name.clone(),
             backend: member.backend.clone(),
             core,
             role: pick.role,
-            was_admitted: member.status.phase.is_admitted(),
+            was_admitted: member.status.is_admitted(),
             term: pick.term,
-            tried,
-            hideable,
+            story,
             _in_flight: pick.in_flight,
             trial: pick.trial,
         };
         self.at(self.elapsed + takes, Turn::Done(attempt, result));
     }
 
-    fn done(&mut self, mut attempt: Attempt, result: Result<(), Cause>) {
-        let is_aborted = self.chance.percent(5);
-        let outcome = match result {
-            _ if is_aborted => Outcome::Abandoned,
-            Ok(()) => Outcome::Success,
-            Err(cause) => Outcome::Failed(cause),
-        };
+    fn done(&mut self, attempt: Attempt, result: Result<(), Cause>) {
+        if self.chance.percent(5) {
+            // The client left; the token, if there is one, is given back.
+            self.count(&attempt, Outcome::Abandoned);
+            attempt.backend.record(attempt.core, attempt.term, attempt.role, Outcome::Abandoned, self.now());
+            drop(attempt.trial);
+            return self.close(attempt.story);
+        }
+        match result {
+            Ok(()) => self.succeeded(attempt),
+            Err(cause) => self.failed(attempt, cause),
+        }
+    }
+
+    fn succeeded(&mut self, mut attempt: Attempt) {
+        self.count(&attempt, Outcome::Success);
         let now = self.now();
-        self.count(&attempt, outcome);
-        attempt.backend.record(attempt.core, attempt.term, attempt.role, outcome, now);
-        if let Some(token) = attempt.trial.take().filter(|_| !is_aborted) {
+        for pending in attempt.story.pending.drain(..) {
+            pending.record(attempt.story.key, Proof::Elsewhere, now);
+        }
+        let Attempt { backend, core, term, role, trial, story, pool, .. } = attempt;
+        backend.record(core, term, role, Outcome::Success, now);
+        if let Some(token) = trial {
             token.spend();
         }
-        let Attempt { pool, tried, hideable, .. } = attempt;
-        if hideable && result.is_err() && !is_aborted && tried.len() < 3 {
-            self.attempt(&pool, tried, hideable);
+        let pool = self.snapshot.pools.iter().find(|it| it.name == pool);
+        if pool.is_some_and(|pool| pool.suspicion.key() == Some(story.key)) {
+            backend.vouch(core, story.key);
         }
+    }
+
+    fn failed(&mut self, attempt: Attempt, cause: Cause) {
+        let is_sent = !matches!(cause, Cause::ConnectRefused | Cause::Unroutable | Cause::DnsFailed);
+        let fault = Fault { status: status_of(cause), key: attempt.story.key, ..cause.into() };
+        self.count(&attempt, Outcome::Failed(fault));
+        let Attempt { pool, backend, core, role, term, mut story, trial, .. } = attempt;
+        let pending = Pending { backend, core, role, term, cause, trial };
+        if is_sent {
+            story.pending.push(pending);
+        } else {
+            pending.record(story.key, Proof::Alone, self.now());
+        }
+        let may_repeat = !is_sent || (story.hideable && !story.has_repeated);
+        if !may_repeat || story.tried.len() >= 3 || (is_sent && !self.spend(&pool)) {
+            return self.close(story);
+        }
+        story.has_repeated |= is_sent;
+        self.attempt(&pool, story);
+    }
+
+    /// The request is over: what failed once failed alone, what failed on two backends is poison.
+    fn close(&mut self, mut story: Story) {
+        if story.pending.len() == 1 {
+            let now = self.now();
+            story.pending.drain(..).for_each(|pending| pending.record(story.key, Proof::Alone, now));
+        }
+    }
+
+    fn spend(&mut self, name: &PoolName) -> bool {
+        let now = self.now();
+        let Some(pool) = self.snapshot.pools.iter().find(|pool| pool.name == *name) else { return false };
+        let budget = pool.rule.retry.budget.unwrap();
+        let is_granted = pool.spend_retry(Some(&budget), now);
+        if is_granted {
+            let spent = self.spent.entry(name.clone()).or_default();
+            spent.push(now);
+            let within = |times: &[Instant], window| {
+                times.iter().rev().take_while(|at| now.saturating_duration_since(**at) < window).count()
+                    as u64
+            };
+            let retries = within(spent, budget.window);
+            let asked = self.asked.get(name).map_or(0, |asked| within(asked, budget.window + 2 * SECOND));
+            let most = (asked * u64::from(budget.share_percent) / 100)
+                .max(u64::from(budget.at_least) * budget.window.as_secs());
+            assert!(retries <= most, "{retries} retries of {asked} requests of {name}");
+        }
+        is_granted
     }
 
     /// A backend that does nothing but fail is not asked in its turn for long.
@@ -263,13 +437,17 @@ impl World {
         let ejects = pool.health.eject.is_some();
         let (term, streak) = self.streaks.entry(id.clone()).or_default();
         *streak = match outcome {
-            Outcome::Failed(Cause::DnsFailed) | Outcome::Abandoned => *streak,
+            Outcome::Failed(fault) if !is_counted(&attempt.story, fault) => *streak,
+            Outcome::Abandoned => *streak,
             Outcome::Failed(_) if *term == attempt.term && ejects => *streak + 1,
             Outcome::Failed(_) => 1,
             Outcome::Success => 0,
         };
         *term = attempt.term;
-        assert!(*streak < MOST_STRIKES, "{id} failed {streak} times in a row");
+        // Guards keep it in service, and that is told.
+        let is_kept =
+            members(&self.snapshot).any(|member| member.backend.id == *id && member.status.kept.is_some());
+        assert!(is_kept || *streak < MOST_STRIKES, "{id} failed {streak} times in a row");
     }
 
     /// Gives control an input, checks what it makes of it, and sees to its orders.
@@ -279,25 +457,35 @@ impl World {
         }
         let now = self.now();
         let effects = self.control.handle(input, now);
-        let Effects { snapshot, probes, resolves, connects, notices, next } = effects;
+        let Effects { snapshot, probes, resolves, connects, notices, next, answer: _ } = effects;
+        let before = self.snapshot.clone();
         if let Some(snapshot) = snapshot {
             self.publish(snapshot);
         }
+        self.check_the_floor(&before, &notices);
         // The last word on each backend.
         let transitions: BTreeMap<_, _> = notices
             .into_iter()
             .filter_map(|notice| match notice {
                 Notice::Transition(transition) => Some(transition),
-                Notice::Name(_) => None,
+                Notice::Name(_)
+                | Notice::Kept(_)
+                | Notice::Fate(_)
+                | Notice::Ordered(_)
+                | Notice::Hold(_) => None,
             })
             .map(|transition| ((transition.pool.clone(), transition.backend.clone()), transition))
             .collect();
         transitions.values().for_each(|transition| self.check_transition(transition));
         for order in probes {
             assert!(self.probing.insert(order.id.clone()), "{} is probed twice at once", order.id);
-            let (result, takes) = self.truths[&order.id.address].answer();
+            let (mut result, takes) = self.truths[&order.id.address].answer();
+            if self.is_cut {
+                result = Err(Cause::Unroutable);
+            }
             let takes = takes.min(order.probe.timeout);
-            self.at(self.elapsed + takes, Turn::Input(Input::Probed { id: order.id, result }));
+            let input = Input::Probed { id: order.id, result: scenery::probed(result), drain: None };
+            self.at(self.elapsed + takes, Turn::Input(input));
         }
         for order in connects {
             let result = match order.endpoints.is_empty() {
@@ -307,9 +495,12 @@ impl World {
             self.later(1..50, Turn::Input(Input::Connected { id: order.id, result }));
         }
         for order in resolves {
-            let endpoint = Endpoint::Tcp(([10, 0, 0, self.chance.among(1..3) as u8], order.port).into());
             let fails = self.elapsed < TROUBLE && self.chance.percent(30);
-            let result = if fails { Err(Cause::DnsFailed) } else { Ok([endpoint].into()) };
+            let ttl = self.chance.millis(0..5000);
+            let result = match fails {
+                true => Err(NameFailure::from(Cause::DnsFailed)),
+                false => Ok(Resolved { endpoints: self.endpoints(&order.host, order.port), ttl }),
+            };
             if fails {
                 self.blameless.retain(|address| !address.to_string().starts_with(&*order.host));
             }
@@ -319,6 +510,16 @@ impl World {
         self.tick = next;
     }
 
+    fn endpoints(&mut self, host: &str, port: u16) -> Arc<[Endpoint]> {
+        if host != "many.test" {
+            return [Endpoint::Tcp(([10, 0, 0, self.chance.among(1..3) as u8], port).into())].into();
+        }
+        let is_peace = self.elapsed >= TROUBLE;
+        let chosen: Vec<_> = scenery::MANY.iter().filter(|_| is_peace || self.chance.percent(60)).collect();
+        let chosen = if chosen.is_empty() { vec![&scenery::MANY[0]] } else { chosen };
+        chosen.into_iter().map(|address| Endpoint::Tcp(address.parse().unwrap())).collect()
+    }
+
     fn publish(&mut self, new: Arc<Snapshot>) {
         let old = std::mem::replace(&mut self.snapshot, new);
         let new = &self.snapshot;
@@ -326,12 +527,21 @@ impl World {
         assert!(new.generation >= old.generation && new.generation <= self.plans.len() as u64);
         for member in members(new) {
             let id = &member.backend.id;
+            let held = match member.status.hold {
+                Hold::None | Hold::Asked { .. } => None,
+                Hold::Drained(_) => Some(Order::Drain),
+                Hold::Out(_) => Some(Order::Eject),
+            };
+            let is_new = !members(&old).any(|before| before.backend.id == *id);
+            assert!(is_new || held == self.orders.get(id).copied(), "{id} is {held:?} by its operator");
             let Some(before) = members(&old).find(|before| before.backend.id == *id) else { continue };
             let is_same = Arc::ptr_eq(&member.backend, &before.backend);
             assert!(is_same || member.backend.label != before.backend.label, "{id} lost its identity");
             assert!(member.status.since >= before.status.since, "{id} lost its health");
         }
-        self.probing.retain(|id| members(new).any(|member| member.backend.id == *id));
+        let is_there = |id: &BackendId| members(new).any(|member| member.backend.id == *id);
+        self.probing.retain(&is_there);
+        self.orders.retain(|id, _| is_there(id));
     }
 
     fn check_transition(&self, transition: &Transition) {
@@ -349,11 +559,51 @@ impl World {
         );
     }
 
+    /// Traffic alone takes nobody out of a pool that would fall below its floor.
+    fn check_the_floor(&self, before: &Snapshot, notices: &[Notice]) {
+        let by_traffic = |transition: &&Transition| {
+            transition.to == Phase::Ejected
+                && transition.from.is_admitted()
+                && !matches!(transition.evidence, Evidence::Probes { .. })
+        };
+        let transitions = notices.iter().filter_map(|notice| match notice {
+            Notice::Transition(transition) => Some(transition),
+            _ => None,
+        });
+        for transition in transitions.filter(by_traffic) {
+            let pool = self.snapshot.pools.iter().find(|pool| pool.name == transition.pool).unwrap();
+            let old = before.pools.iter().find(|old| old.name == pool.name);
+            let changes_only_by_it = |member: &evenkeel_routing::Member| {
+                let was =
+                    old.and_then(|old| old.members.iter().find(|was| was.backend.id == member.backend.id));
+                was.is_some_and(|was| was.status.hold == member.status.hold)
+            };
+            if !pool.members.iter().all(changes_only_by_it) {
+                continue;
+            }
+            let plan = &self.plans[self.snapshot.generation as usize - 1];
+            let policy = &plan.pools.iter().find(|plan| plan.name == pool.name).unwrap().health;
+            let keep = policy.eject.map_or(0, |eject| eject.keep_percent as usize);
+            let is_held = |hold: Hold| matches!(hold, Hold::Drained(_) | Hold::Out(_));
+            let all = pool.members.iter().filter(|member| !is_held(member.status.hold)).count();
+            let left = pool.members.iter().filter(|member| member.status.is_admitted()).count();
+            assert!(left >= 1 && left * 100 >= all * keep, "{left} of {all} are left: {transition:?}");
+        }
+    }
+
+    fn check_that_nobody_starves(&self) {
+        for member in members(&self.snapshot) {
+            let id = &member.backend.id;
+            assert!(self.served.contains(id), "{id} serves, and gets nothing");
+        }
+    }
+
     fn check_that_everybody_serves(&self) {
         assert_eq!(self.snapshot.generation, self.plans.len() as u64, "a plan was lost");
         for member in members(&self.snapshot) {
             let phase = member.status.phase;
-            assert!(phase.is_admitted(), "{} is still {phase:?}: {:?}", member.backend.id, member.status);
+            let is_served = member.status.is_admitted();
+            assert!(is_served, "{} is still {phase:?}: {:?}", member.backend.id, member.status);
             assert!(!member.endpoints.is_empty(), "{} has no endpoint", member.backend.id);
         }
     }
@@ -381,26 +631,50 @@ fn members(snapshot: &Snapshot) -> impl Iterator<Item = &evenkeel_routing::Membe
     snapshot.pools.iter().flat_map(|pool| &pool.members)
 }
 
+/// Whether a failure is one that the backend is certainly to blame for.
+fn is_counted(story: &Story, fault: Fault) -> bool {
+    let is_hard = fault.cause.facts().weight == Weight::Hard && !fault.cause.facts().is_shared;
+    is_hard && story.key != POISON
+}
+
+impl Pending {
+    fn record(self, key: u64, proof: Proof, now: Instant) {
+        let fault = Fault { cause: self.cause, status: status_of(self.cause), key, proof };
+        self.backend.record(self.core, self.term, self.role, Outcome::Failed(fault), now);
+        if let Some(token) = self.trial {
+            token.spend();
+        }
+    }
+}
+
+fn status_of(cause: Cause) -> u16 {
+    if cause == Cause::UpstreamStatus { 502 } else { 0 }
+}
+
 fn check_that_it_may_go_there(pool: &Pool, member: usize, role: Role, tried: &[u16]) {
-    let phase = pool.members[member].status.phase;
-    let nobody_serves = pool.members.iter().all(|member| !member.status.phase.is_admitted());
+    let status = &pool.members[member].status;
+    let is_in_service = |member: &evenkeel_routing::Member| member.status.is_admitted();
+    let nobody_serves = !pool.members.iter().any(is_in_service);
     let nobody_is_left = pool
         .members
         .iter()
         .enumerate()
-        .all(|(index, member)| !member.status.phase.is_admitted() || tried.contains(&(index as u16)));
+        .all(|(index, member)| !is_in_service(member) || tried.contains(&(index as u16)));
     let rule = pool.rule.when_all_ejected;
     let may = match role {
-        Role::Turn => phase.is_admitted() || (nobody_serves && rule == WhenAllEjected::FailOpen),
-        Role::Trial => phase == Phase::Trial,
-        Role::LastResort => nobody_is_left && rule == WhenAllEjected::LastResort,
+        Role::Turn => status.is_admitted() || (nobody_serves && rule == WhenAllEjected::FailOpen),
+        Role::Trial => status.phase == Phase::Trial && status.hold == Hold::None,
+        Role::LastResort => {
+            let is_only_held = status.phase.is_admitted();
+            nobody_is_left && (rule == WhenAllEjected::LastResort || is_only_held)
+        }
     };
-    assert!(may, "a backend that is {phase:?} was picked as {role:?}");
+    assert!(may && status.is_last_resort(), "a backend that is {status:?} was picked as {role:?}");
 }
 
 fn check_that_nobody_was_left_out(pool: &Pool, tried: &[u16]) {
     for (index, member) in pool.members.iter().enumerate() {
         let was_tried = tried.contains(&(index as u16));
-        assert!(was_tried || !member.status.phase.is_admitted(), "{} was left out", member.backend.id);
+        assert!(was_tried || !member.status.is_admitted(), "{} was left out", member.backend.id);
     }
 }

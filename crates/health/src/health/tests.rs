@@ -1,6 +1,6 @@
 //! Lives of backends as tables: (second, event, expected phase).
 
-use evenkeel_model::Cause::ConnectRefused;
+use evenkeel_model::Cause::{ConnectRefused, UpstreamStatus};
 use evenkeel_model::Phase::{Ejected, Serving, Trial, Unproven};
 use evenkeel_model::ProbeFailure;
 use proptest::prelude::*;
@@ -258,24 +258,223 @@ fn without_ejection_strikes_change_nothing() {
     live(&off, &[(0.0, many, Unproven), (1.0, OK, Serving), (2.0, many, Serving)]);
 }
 
-#[test]
-fn a_slow_start_has_ten_steps_and_a_process_start_has_none() {
-    let policy = traffic();
-    let (start, fresh) = live(&policy, &[(0.0, OK, Serving)]);
-    assert_eq!(fresh.status(start, &policy).ramp, 1.0);
-    assert_eq!(fresh.next(start, &policy), None);
-
-    let (start, mut health) = live(&policy, &[out(), (1.0, PASS, Ejected), (1.0, PASS, Serving)]);
-    let (mut now, mut ramps) = (second(start, 1.0), Vec::new());
-    while let Some(next) = health.next(now, &policy).filter(|next| *next <= second(start, 11.0)) {
-        ramps.push(health.status(now, &policy).ramp);
-        health = health.step(TICK, next, &policy);
+/// The shares of a backend's weight, from one step to the next, and when the last one was.
+fn ramps(mut health: Health, mut now: Instant, policy: &Policy) -> (Vec<f32>, Instant) {
+    let mut ramps = vec![health.status(now, policy).ramp];
+    while let Some(next) = health.next(now, policy).filter(|_| ramps.last() < Some(&1.0)) {
         now = next;
+        health = health.step(TICK, now, policy);
+        ramps.push(health.status(now, policy).ramp);
     }
-    assert_eq!(ramps, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]);
-    assert_eq!((health.status(now, &policy).ramp, now), (1.0, second(start, 10.0)));
+    (ramps, now)
+}
+
+const TEN_STEPS: [f32; 10] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
+
+#[test]
+fn every_entry_into_service_is_a_slow_start_of_ten_steps() {
+    let policy = traffic();
+    let start = Instant::now();
+    assert_eq!(ramps(Health::new(start, 0, &policy), start, &policy).0, TEN_STEPS);
+    let (start, back) = live(&policy, &[out(), (1.0, PASS, Ejected), (1.0, PASS, Serving)]);
+    assert_eq!(ramps(back, second(start, 1.0), &policy), (TEN_STEPS.to_vec(), second(start, 10.0)));
+    let (start, ready) = live(&policy, &[out(), (2.0, Event::Ready, Serving)]);
+    assert_eq!(ramps(ready, second(start, 2.0), &policy), (TEN_STEPS.to_vec(), second(start, 11.0)));
+    let (start, held) = live(&policy, &[(0.0, OK, Serving), (30.0, Event::Return, Serving)]);
+    assert_eq!(ramps(held, second(start, 30.0), &policy).0, TEN_STEPS);
     let at_once = Policy { slow_start: Duration::ZERO, ..policy };
-    assert_eq!(health.status(second(start, 1.0), &at_once).ramp, 1.0);
+    assert_eq!(held.status(second(start, 30.0), &at_once).ramp, 1.0);
+}
+
+#[test]
+fn a_first_success_does_not_begin_the_slow_start_anew() {
+    let (start, health) = live(&traffic(), &[(0.0, TICK, Unproven), (5.0, OK, Serving)]);
+    assert_eq!(health.status(second(start, 5.0), &traffic()).ramp, 0.6);
+}
+
+#[test]
+fn a_probe_that_fails_while_requests_have_ejected_makes_the_wait_needless() {
+    live(&probed(), &[out(), (0.5, DEAD, Ejected), (1.0, ALIVE, Ejected), (1.5, ALIVE, Serving)]);
+}
+
+#[test]
+fn what_comes_and_goes_is_flapping_and_its_trials_are_longer() {
+    let policy = traffic();
+    let mut now = Instant::now();
+    let mut health = Health::new(now, 0, &policy);
+    let mut passed = Vec::new();
+    for _ in 0..4 {
+        health = tried(health, strikes(3), now, &policy);
+        now += health.wait(&policy);
+        health = health.step(TICK, now, &policy);
+        let mut count = 0;
+        while health.phase() == Trial {
+            health = health.step(PASS, now, &policy);
+            count += 1;
+        }
+        passed.push((count, health.status(now, &policy).is_flapping));
+    }
+    assert_eq!(passed, [(2, false), (2, false), (10, true), (10, true)]);
+    let forgiven = now + Duration::from_secs(300);
+    assert!(!health.status(forgiven, &policy).is_flapping);
+    assert_eq!(tried(health, strikes(3), forgiven, &policy).trials(&policy), 2);
+}
+
+#[test]
+fn a_backend_that_stays_down_is_not_flapping() {
+    let (start, health) = live(
+        &traffic(),
+        &[out(), (10.0, TICK, Trial), (10.0, FAIL, Ejected), (30.0, TICK, Trial), (30.0, FAIL, Ejected)],
+    );
+    assert!(!health.status(second(start, 30.0), &traffic()).is_flapping);
+    assert_eq!(health.trials(&traffic()), 2);
+}
+
+#[test]
+fn waits_are_longer_by_a_jitter_that_differs_from_backend_to_backend() {
+    let policy = Policy::default();
+    let wait = |seed| {
+        tried(Health::new(Instant::now(), seed, &policy), strikes(3), Instant::now(), &policy).wait(&policy)
+    };
+    let waits: Vec<_> = (0..50).map(wait).collect();
+    let (least, most) = (waits.iter().min().unwrap(), waits.iter().max().unwrap());
+    assert!(*least >= Duration::from_secs(10) && *most <= Duration::from_secs(11), "{waits:?}");
+    assert!(*most - *least > Duration::from_millis(500), "{waits:?}");
+}
+
+#[test]
+fn a_backend_begins_as_its_policy_says() {
+    let start = Instant::now();
+    let health = |initial, policy: Policy| Health::new(start, 0, &Policy { initial, ..policy });
+    assert_eq!(health(Initial::Serving, probed()).phase(), Serving);
+    let proven = health(Initial::Serving, probed());
+    assert_eq!(tried(proven, DEAD, start, &probed()).phase(), Serving, "one failed probe is not three");
+    let out = health(Initial::Ejected, probed());
+    let once = out.step(ALIVE, start, &probed());
+    assert_eq!((out.phase(), once.phase()), (Ejected, Ejected));
+    assert_eq!(once.step(ALIVE, start, &probed()).phase(), Serving);
+    let unprobed = health(Initial::Ejected, traffic());
+    assert_eq!(unprobed.step(TICK, start, &traffic()).phase(), Trial, "there is nothing to wait for");
+}
+
+fn soft(key: u64, proof: Proof) -> Event {
+    let fault = Fault { cause: UpstreamStatus, status: 503, key, proof };
+    Event::Strike { strike: Strike { fault, times: 1, at: Instant::now() }, in_a_row: true }
+}
+
+#[test]
+fn one_request_that_fails_again_and_again_convicts_nobody() {
+    let alone = soft(7, Proof::Alone);
+    let (start, health) = live(&traffic(), &vec![(0.0, alone, Unproven); 40]);
+    assert_eq!(health.charge(start, &traffic()), None);
+    assert_eq!(health.suspicion(start, &traffic()), Some(7));
+}
+
+#[test]
+fn two_different_requests_that_fail_convict() {
+    live(
+        &traffic(),
+        &[
+            (0.0, soft(7, Proof::Alone), Unproven),
+            (1.0, soft(7, Proof::Alone), Unproven),
+            (2.0, soft(8, Proof::Alone), Ejected),
+        ],
+    );
+    live(
+        &traffic(),
+        &[
+            (0.0, soft(7, Proof::Alone), Unproven),
+            (11.0, soft(8, Proof::Alone), Unproven),
+            (11.0, soft(8, Proof::Alone), Unproven),
+            (12.0, soft(9, Proof::Alone), Ejected),
+        ],
+    );
+}
+
+#[test]
+fn a_retry_that_succeeds_elsewhere_is_the_proof() {
+    let elsewhere = soft(7, Proof::Elsewhere);
+    live(&traffic(), &[(0.0, elsewhere, Unproven), (0.0, elsewhere, Unproven), (0.0, elsewhere, Ejected)]);
+}
+
+#[test]
+fn so_is_another_backend_that_succeeds_with_the_same_request() {
+    let alone = soft(7, Proof::Alone);
+    let proven = |key| Event::Proven { key };
+    let before = [(0.0, alone, Unproven), (0.0, alone, Unproven), (0.0, alone, Unproven)];
+    live(&traffic(), &[&before[..], &[(1.0, proven(8), Unproven)]].concat());
+    live(&traffic(), &[&before[..], &[(1.0, proven(7), Ejected)]].concat());
+}
+
+/// So many successes and failures, in turn.
+fn mixed(policy: &Policy, successes: u32, failures: u32, strike: Event) -> Option<Evidence> {
+    let now = Instant::now();
+    let mut health = Health::new(now, 0, policy);
+    for turn in 0..successes.max(failures) {
+        health = if turn < failures { health.step(strike, now, policy) } else { health };
+        health = if turn < successes { health.step(OK, now, policy) } else { health };
+    }
+    health.charge(now, policy)
+}
+
+#[test]
+fn a_share_of_failures_convicts_from_a_minimum_of_requests_on() {
+    let policy = traffic();
+    let hard = strikes(1);
+    assert_eq!(mixed(&policy, 9, 9, hard), None, "too few");
+    assert_eq!(mixed(&policy, 11, 9, hard), None, "too small a share");
+    let evidence = Evidence::Rate { failed: 10, requests: 20, cause: ConnectRefused };
+    assert_eq!(mixed(&policy, 10, 10, hard), Some(evidence));
+}
+
+#[test]
+fn gateway_errors_of_its_own_have_their_own_share() {
+    let policy = traffic();
+    let elsewhere = soft(7, Proof::Elsewhere);
+    assert_eq!(mixed(&policy, 40, 13, elsewhere), None);
+    let evidence = Evidence::GatewayRate { failed: 10, requests: 40 };
+    assert_eq!(mixed(&policy, 30, 10, elsewhere), Some(evidence));
+    assert_eq!(mixed(&policy, 30, 10, soft(7, Proof::Alone)), None, "the request may be to blame");
+    let off = Policy { eject: policy.eject.map(|eject| Eject { gateway_percent: None, ..eject }), ..policy };
+    assert_eq!(mixed(&off, 30, 10, elsewhere), None);
+}
+
+#[test]
+fn what_is_pardoned_is_not_held_against_it_later() {
+    let policy = traffic();
+    let now = Instant::now();
+    let health = Health::new(now, 0, &policy).step(strikes(5), now, &policy);
+    assert!(health.charge(now, &policy).is_some() && health.is_failing());
+    let pardoned = health.step(Event::Pardon, now, &policy);
+    assert!(pardoned.charge(now, &policy).is_none() && !pardoned.is_failing());
+}
+
+#[test]
+fn an_operator_who_says_ready_is_believed_until_new_evidence() {
+    live(
+        &traffic(),
+        &[out(), (1.0, Event::Ready, Serving), (1.0, strikes(2), Serving), (1.0, strikes(1), Ejected)],
+    );
+    let on_trial = [out(), (10.0, TICK, Trial), (10.0, Event::Ready, Serving)];
+    let (start, health) = live(&traffic(), &on_trial);
+    let status = health.status(second(start, 10.0), &traffic());
+    assert_eq!((status.evidence, status.ejections), (Evidence::Operator, 0));
+}
+
+#[test]
+fn an_answer_of_too_often_is_neither_here_nor_there() {
+    let often = Event::Probe(ProbeResult::TooOften);
+    live(
+        &probed(),
+        &[
+            (0.0, often, Unproven),
+            (1.0, OK, Serving),
+            (2.0, DEAD, Serving),
+            (2.0, often, Serving),
+            (3.0, DEAD, Serving),
+            (3.0, DEAD, Ejected),
+        ],
+    );
 }
 
 fn any_event() -> impl Strategy<Value = Event> {

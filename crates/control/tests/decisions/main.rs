@@ -1,0 +1,10 @@
+//! What control decides, with times and inputs as data.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test reports")]
+
+mod guards;
+mod holds;
+mod names;
+mod phases;
+mod probes;
+mod scene;
