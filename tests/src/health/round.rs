@@ -9,7 +9,7 @@ use evenkeel_tests::wait;
 
 use crate::contestant::{Contestant, Proxy};
 use crate::fleet::{Fleet, Journals};
-use crate::scenario::{BACKENDS, Scenario, TAIL};
+use crate::scenario::{BACKENDS, Outage, Scenario, TAIL};
 use crate::timing::{Change, Span, Time, Timing};
 use crate::trouble::Done;
 
@@ -125,16 +125,18 @@ fn outcome(
 fn timings(scenario: Scenario, spans: &[Span], arrivals: &[Arrival], record: &Record) -> Vec<Timing> {
     if scenario.is_innocent() {
         let first = record.said.iter().find(|change| !change.is_in);
-        let out = first.map_or(Time::Never, |change| Time::Took(change.at));
+        let out = first.map_or(Time::Never, |change| Time::Took(change.at.saturating_sub(scenario.begin())));
         let moot = Time::Moot;
         return vec![Timing { out, last_request: moot, back: moot, first_request: moot }];
     }
     let outages = scenario.outages();
-    let timing = |(outage, span): (&crate::scenario::Outage, &Span)| {
+    let timing = |(outage, span): (&Outage, &Span)| {
         let said: Vec<_> =
             record.said.iter().copied().filter(|change| change.backend == outage.backend).collect();
         let received = record.journals.of(outage.backend).iter().map(|id| arrivals[*id].at);
-        Timing::of(*span, &said, &received.collect::<Vec<_>>())
+        let timing = Timing::of(*span, &said, &received.collect::<Vec<_>>());
+        // What it received was on its way already.
+        if outage.is_down { Timing { last_request: Time::Moot, ..timing } } else { timing }
     };
     outages.iter().zip(spans).map(timing).collect()
 }

@@ -25,6 +25,9 @@ const BEGIN: f64 = 1.5;
 /// Seconds that it is not.
 const FAULT: f64 = 4.0;
 
+/// The same where only a share of the requests fails: windows of ten seconds have to see it.
+const SHARE: f64 = 9.0;
+
 /// Half a period of flapping, in seconds.
 const FLAP: f64 = 1.0;
 
@@ -54,6 +57,8 @@ pub(crate) enum Scenario {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Outage {
     pub(crate) backend: usize,
+    /// Whether nothing can reach it.
+    pub(crate) is_down: bool,
     begin: usize,
     end: usize,
 }
@@ -136,8 +141,10 @@ impl Scenario {
 
     /// What happens to the backends, in order.
     pub(crate) fn steps(self) -> Vec<Step> {
-        let fault = |first, last| vec![(BEGIN, BAD, first), (BEGIN + FAULT, BAD, last)];
+        let lasting = |seconds, first, last| vec![(BEGIN, BAD, first), (BEGIN + seconds, BAD, last)];
+        let fault = |first, last| lasting(FAULT, first, last);
         let flag = |flag| fault(Action::Raise(flag), Action::Lower(flag));
+        let share = |flag| lasting(SHARE, Action::Raise(flag), Action::Lower(flag));
         let steps = match self {
             Scenario::Killed => fault(Action::Kill, Action::Start),
             Scenario::Hung => fault(Action::Freeze, Action::Thaw),
@@ -146,8 +153,8 @@ impl Scenario {
             Scenario::Status502 => flag(Flag::Status502),
             Scenario::Status503 => flag(Flag::Status503),
             Scenario::Slow => flag(Flag::Slow),
-            Scenario::ThirdStatus503 => flag(Flag::ThirdStatus503),
-            Scenario::ThirdCloses => flag(Flag::ThirdCloses),
+            Scenario::ThirdStatus503 => share(Flag::ThirdStatus503),
+            Scenario::ThirdCloses => share(Flag::ThirdCloses),
             Scenario::Flapping => flapping(),
             Scenario::PoisonStatus503 | Scenario::PoisonCloses => Vec::new(),
             Scenario::PoolDown => pool_down(),
@@ -163,9 +170,15 @@ impl Scenario {
         let outage = |backend| {
             let begin = steps.iter().position(|step| step.backend == backend)?;
             let end = steps.iter().rposition(|step| step.backend == backend)?;
-            Some(Outage { backend, begin, end })
+            let is_down = matches!(steps[begin].action, Action::Kill | Action::Stop);
+            Some(Outage { backend, is_down, begin, end })
         };
         (0..BACKENDS).filter_map(outage).collect()
+    }
+
+    /// When something begins to happen.
+    pub(crate) fn begin(self) -> Duration {
+        Duration::from_secs_f64(BEGIN)
     }
 
     /// When whatever happens has happened.
