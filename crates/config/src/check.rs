@@ -2,8 +2,11 @@
 //!
 //! What was pruned is not held against the rest: a pool whose only backend is misspelt is not reported as empty, too.
 
+mod dns;
+mod health;
 mod listeners;
 mod pools;
+mod probe;
 mod routes;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,7 +15,7 @@ use std::time::Duration;
 use evenkeel_routing::ForwardingRule;
 
 use crate::document::{AdminDocument, Document, Switch, Workers};
-use crate::plan::{AccessLogRule, AdminRule, AdminSocket, DnsRule, Plan};
+use crate::plan::{AccessLogRule, AdminRule, AdminSocket, Plan};
 use crate::problem::{Code, Problems};
 use crate::tree::{Node, Place};
 
@@ -45,7 +48,7 @@ pub(crate) fn check(document: Document, root: &Node, problems: &mut Problems) ->
             Some(Switch::On(log)) => Some(log.path.map_or(AccessLogRule::Stdout, |path| path.0.0)),
         },
         drain_timeout: document.drain_timeout.map_or(DRAIN_TIMEOUT, |wait| wait.0),
-        dns: DnsRule::default(),
+        dns: dns::check(document.dns, &root.key("dns"), problems),
         forwarding: ForwardingRule {
             trusted_networks: document
                 .trusted_networks
@@ -65,11 +68,18 @@ pub(crate) fn check(document: Document, root: &Node, problems: &mut Problems) ->
 }
 
 fn admin(document: Option<AdminDocument>) -> AdminRule {
-    let address = match document.and_then(|admin| admin.address) {
-        None => Some(ADMIN_ADDRESS),
-        Some(address) => address.on().map(|address| address.0.0),
-    };
-    AdminRule { address, socket: AdminSocket::default() }
+    let (address, socket) = document.map_or((None, None), |admin| (admin.address, admin.socket));
+    AdminRule {
+        address: match address {
+            None => Some(ADMIN_ADDRESS),
+            Some(address) => address.on().map(|address| address.0.0),
+        },
+        socket: match socket {
+            None => AdminSocket::default(),
+            Some(Switch::Off) => AdminSocket::Off,
+            Some(Switch::On(path)) => AdminSocket::At(path.0.0),
+        },
+    }
 }
 
 /// Reports a list or map that needs at least one element and has none.

@@ -3,12 +3,13 @@
 //! Both plans are written out as settings ([`settings`]); what differs there is the difference. Plans that are not
 //! equal never have an empty one.
 
+mod health;
 mod settings;
 
 use std::collections::HashMap;
 use std::fmt;
 
-use self::settings::{Settings, Subject, settings};
+use self::settings::{Setting, Settings, Subject, settings, show_socket};
 use crate::plan::Plan;
 
 /// What changes, one line a change; empty if nothing does.
@@ -70,9 +71,13 @@ impl Plan {
         if self.workers != old.workers {
             changes.push(format!("`workers` ({} -> {})", show(old.workers), show(self.workers)));
         }
-        if self.admin != old.admin {
+        if self.admin.address != old.admin.address {
             let show = |plan: &Plan| plan.admin.address.map_or("off".into(), |address| address.to_string());
             changes.push(format!("`admin.address` ({} -> {})", show(old), show(self)));
+        }
+        if self.admin.socket != old.admin.socket {
+            let show = |plan: &Plan| show_socket(&plan.admin.socket);
+            changes.push(format!("`admin.socket` ({} -> {})", show(old), show(self)));
         }
         let what = changes.join(" and ");
         (!what.is_empty()).then(|| format!("changing {what} needs a restart"))
@@ -98,9 +103,23 @@ fn changed(before: &Subject, after: &Subject, lines: &mut Vec<String>) {
     for (old, new) in before.settings.iter().zip(&after.settings) {
         // What a route has from its pool is told once, with the pool.
         let is_told = old.is_inherited && new.is_inherited;
-        if old.value != new.value && !is_told {
+        if let Some(change) = old.change_to(new).filter(|_| !is_told) {
             let name = if after.title.is_empty() { String::new() } else { format!("{}: ", after.title) };
-            lines.push(format!("{name}{} {} -> {}", new.key, old.value, new.value));
+            lines.push(format!("{name}{} {change}", new.key));
+        }
+    }
+}
+
+impl Setting {
+    /// What is told about a change, if there is one.
+    fn change_to(&self, new: &Setting) -> Option<String> {
+        let (old_value, new_value) = (self.value.as_ref()?, new.value.as_ref()?);
+        let (old_shown, new_shown) = (self.shown.as_ref(), new.shown.as_ref());
+        let (old_shown, new_shown) = (old_shown.unwrap_or(old_value), new_shown.unwrap_or(new_value));
+        match old_value == new_value {
+            true => None,
+            false if old_shown == new_shown => Some("changed".into()),
+            false => Some(format!("{old_shown} -> {new_shown}")),
         }
     }
 }
@@ -160,7 +179,7 @@ pools:
                 "route */v2/ added (to pool web)",
                 "pool web: timeouts.head 30s -> 5s",
                 "pool web: health.probe off -> GET /healthz every 2s, timeout 1s, fall 3, rise 2",
-                "pool web: health.eject after 3, wait 10s to 5m, trial 2 -> off",
+                "pool web: health.eject after 3 or 50%, wait 10s to 5m, trial 2 -> off",
                 "pool web: backend 10.0.0.4:80 added (weight 1)",
                 "pool web: backend 10.0.0.1:80: weight 1 -> 2",
                 "route */v1/ removed",

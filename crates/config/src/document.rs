@@ -6,12 +6,18 @@
 
 mod backend;
 mod choice;
+mod dns;
+mod health;
 mod matching;
 mod name;
 mod pool;
+mod probe;
+mod probe_text;
 mod quantity;
 mod share;
+mod status;
 mod table;
+mod tenths;
 
 use evenkeel_routing::Underscores;
 use schemars::{JsonSchema, Schema, json_schema};
@@ -20,16 +26,22 @@ use serde::Deserialize;
 pub(crate) use self::backend::BackendDocument;
 use self::choice::{NotYet, Word, Words};
 pub(crate) use self::choice::{Switch, Workers};
+pub(crate) use self::dns::DnsDocument;
+pub(crate) use self::health::{EjectDocument, HealthDocument};
 pub(crate) use self::matching::{HostPattern, PathPattern};
-pub(crate) use self::name::{BackendAddress, ListenAddress, Name, Refusal, Text, UpgradeName};
-use self::name::{LogPath, Network, ViaName};
+pub(crate) use self::name::{BackendAddress, ListenAddress, Name, Refusal, Text, UpgradeName, is_token};
+use self::name::{LogPath, Network, SocketPath, ViaName};
 pub(crate) use self::pool::{
-    BudgetDocument, ConnectionsDocument, EjectDocument, HealthDocument, PoolDocument, ProbeDocument,
-    RetryDocument, StallDocument, TimeoutsDocument,
+    BudgetDocument, ConnectionsDocument, PoolDocument, RetryDocument, StallDocument, TimeoutsDocument,
 };
+pub(crate) use self::probe::{Fields, ProbeDocument, TcpDocument};
+pub(crate) use self::probe_text::Wanted;
 use self::quantity::{Bytes, Period, Whole};
 pub(crate) use self::quantity::{show_bytes, show_duration};
+pub(crate) use self::share::Share;
+pub(crate) use self::status::merged;
 use self::table::Table;
+pub(crate) use self::tenths::show_tenths;
 
 /// A wait: at least a millisecond.
 type Wait = Period<1>;
@@ -40,27 +52,12 @@ pub(crate) type Count = Whole<0, 1_000_000_000>;
 /// The size of a message head.
 type HeadBytes = Bytes<1024, 1_048_576>;
 
-/// Keys that are planned; a test holds the list complete.
-const NOT_YET: &[&str] = &[
-    "dns",
-    "hsts",
-    "keep_at_least",
-    "minimum_requests",
-    "rate",
-    "redirect_to_https",
-    "resolve",
-    "socket",
-    "tls",
-    "window",
-];
+/// Keys that are planned, wherever they stand; a test holds the list complete.
+const NOT_YET: &[&str] = &["hsts", "redirect_to_https", "tls"];
 
-/// Those of them that work already in another map, each with a key that stands beside it there.
-const WORKS_BESIDE: &[(&str, &str)] = &[("window", "share")];
-
-/// Whether `key` is planned in the map that has these keys.
-pub(crate) fn is_not_yet(key: &str, keys: &[&str]) -> bool {
-    let works = WORKS_BESIDE.iter().any(|(it, beside)| *it == key && keys.contains(beside));
-    NOT_YET.contains(&key) && !works
+/// Whether `key` is planned.
+pub(crate) fn is_not_yet(key: &str) -> bool {
+    NOT_YET.contains(&key)
 }
 
 /// Configuration of evenkeel.
@@ -85,18 +82,18 @@ pub(crate) struct Document {
     pub(crate) routes: Option<Vec<RouteDocument>>,
     /// Groups of backends that serve the same, by name; at least one.
     pub(crate) pools: Option<Table<PoolDocument>>,
-    /// Does not work yet: settings of the resolver.
-    pub(crate) dns: Option<NotYet>,
+    /// How names are looked up.
+    pub(crate) dns: Option<DnsDocument>,
 }
 
 /// The operator's door.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, expecting = "a map with `address`")]
+#[serde(deny_unknown_fields, expecting = "a map with `address` or `socket`")]
 pub(crate) struct AdminDocument {
     /// Where the read-only HTTP API listens (`/metrics`, `/healthz`, `/readyz`, `/api/status`), or `off`. Changing it needs a restart. Default: 127.0.0.1:9180.
     pub(crate) address: Option<Switch<Text<ListenAddress>>>,
-    /// Does not work yet: the socket that takes changes.
-    pub(crate) socket: Option<NotYet>,
+    /// Absolute path of the Unix socket that takes changes, of at most 107 bytes, or `off`. Changing it needs a restart. Default: `admin.sock` in `$RUNTIME_DIRECTORY`, else in `$XDG_RUNTIME_DIR/evenkeel`, else in `/run/evenkeel`.
+    pub(crate) socket: Option<Switch<Text<SocketPath>>>,
 }
 
 /// Where requests are logged.

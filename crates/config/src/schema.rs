@@ -23,12 +23,11 @@ mod tests {
     fn check(schema: &Value) -> usize {
         let mut count = 0;
         if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
-            let keys: Vec<&str> = properties.keys().map(String::as_str).collect();
             for (key, value) in properties {
                 let description = value["description"].as_str().unwrap_or_default();
                 let is_later = description.starts_with("Does not work yet");
                 assert_eq!(is_later, value.to_string().contains("$comment"), "{key}: {value}");
-                assert_eq!(is_later, is_not_yet(key, &keys), "{key} of {keys:?}");
+                assert_eq!(is_later, is_not_yet(key), "{key}");
                 count += usize::from(is_later);
             }
         }
@@ -41,6 +40,6 @@ mod tests {
 
     #[test]
     fn the_list_of_planned_keys_is_complete_for_every_map() {
-        assert!(check(&schema()) >= 10);
+        assert!(check(&schema()) >= 5);
     }
 }

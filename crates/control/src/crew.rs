@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use evenkeel_health::{Event, Policy, ProbeResult};
-use evenkeel_model::{Address, Evidence, Hold, Kept, ProbeFailure, Report, Weight};
+use evenkeel_model::{Address, Evidence, Hold, Kept, ProbeFailure, Proof, Report, Weight};
 
 use crate::entry::Entry;
 use crate::fate::Fate;
@@ -33,11 +33,11 @@ impl Crew {
         now: Instant,
         policy: &Policy,
     ) -> Option<Transition> {
-        if report.successes > 0 {
-            self.fate.succeeded(now);
-        }
         for strike in report.strikes() {
             self.fate.failed(address, strike.fault.cause, now);
+        }
+        if report.rescued || report.strikes().any(|strike| strike.fault.proof == Proof::Elsewhere) {
+            self.fate.refute();
         }
         let transition = self.entries.get_mut(address)?.report(report, now, policy);
         if let Some(key) = report.vouched {
@@ -57,7 +57,7 @@ impl Crew {
     pub(crate) fn judge(&mut self, address: &Address, now: Instant, policy: &Policy) -> Option<Notice> {
         let entry = self.entries.get(address)?;
         let Some(charge) = entry.health.charge(now, policy) else {
-            self.entries.get_mut(address)?.kept = None;
+            self.entries.get_mut(address)?.acquit();
             return None;
         };
         self.sentence(address, charge, now, policy)
@@ -111,6 +111,10 @@ impl Crew {
         now: Instant,
         policy: &Policy,
     ) -> Option<Notice> {
+        if let Some(until) = self.fate.is_open_until(now).filter(|_| is_of_shared_fate(charge)) {
+            self.entries.get_mut(address)?.reconsider = Some(until);
+            return None;
+        }
         let kept = self.defence(address, charge, now, policy);
         let shared = self.fate.shared(self.entries.len(), now).filter(|_| kept == Some(Kept::SharedFate));
         let entry = self.entries.get_mut(address)?;
@@ -121,13 +125,13 @@ impl Crew {
         if let Some(cause) = shared {
             // What is not its fault is not held against it later either.
             entry.step(Event::Pardon, now, policy);
-            entry.kept = Some(kept);
+            entry.keep(kept, now);
             let is_news = !std::mem::replace(&mut self.fate.is_told, true);
             let backends = self.fate.count();
             let change = FateChange { pool, cause: Some(cause), backends };
             return is_news.then_some(Notice::Fate(change));
         }
-        let is_news = entry.kept.replace(kept) != Some(kept);
+        let is_news = entry.keep(kept, now);
         let backend = entry.backend.label.clone();
         is_news.then_some(Notice::Kept(Keeping { pool, backend, kept, evidence: charge }))
     }

@@ -30,7 +30,9 @@ pub(crate) struct Entry {
     pub(crate) holds: Holds,
     pub(crate) probing: Probing,
     /// Why it is in service although it is convicted.
-    pub(crate) kept: Option<Kept>,
+    kept: Option<Kept>,
+    /// When its case is looked at again, whatever happens.
+    pub(crate) reconsider: Option<Instant>,
     trial: Watch,
 }
 
@@ -60,6 +62,7 @@ impl Entry {
             holds: Holds::default(),
             probing: Probing::default(),
             kept: None,
+            reconsider: None,
             trial: Watch::new(now),
         }
     }
@@ -118,6 +121,17 @@ impl Entry {
         let before = self.holds.hold(now);
         change(&mut self.holds);
         self.after_hold(before, now, policy)
+    }
+
+    /// It stays in service although it is convicted; true if that is news.
+    pub(crate) fn keep(&mut self, kept: Kept, now: Instant) -> bool {
+        self.reconsider = Some(now + ASK_AGAIN);
+        self.kept.replace(kept) != Some(kept)
+    }
+
+    /// Nothing convicts it.
+    pub(crate) fn acquit(&mut self) {
+        (self.kept, self.reconsider) = (None, None);
     }
 
     /// Ends the backend's own hold, if its time is over.
@@ -210,8 +224,8 @@ impl Entry {
     /// When it next wants a visit, if nothing happens before.
     pub(crate) fn next(&self, now: Instant, policy: &Policy) -> Option<Instant> {
         let change = self.health.next(now, policy);
-        let kept = self.kept.map(|_| now + ASK_AGAIN);
-        let wanted = [self.probing.due, self.connect_due(policy), change, kept, self.holds.until()];
+        let wanted =
+            [self.probing.due, self.connect_due(policy), change, self.reconsider, self.holds.until()];
         wanted.into_iter().flatten().min()
     }
 
@@ -241,7 +255,7 @@ impl Entry {
     fn enter(&mut self, from: Phase, to: Phase, now: Instant, policy: &Policy) -> Transition {
         self.backend.begin_term();
         self.trial = Watch { is_alone: self.trial.is_alone, ..Watch::new(now) };
-        self.kept = None;
+        self.acquit();
         match (from.is_admitted(), to) {
             (true, Phase::Ejected) => {
                 self.backend.ejections.add(1);

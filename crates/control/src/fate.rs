@@ -10,6 +10,9 @@ use evenkeel_model::{Address, Cause};
 /// Within which time the failures have to be seen.
 const WITHIN: Duration = Duration::from_secs(2);
 
+/// How long a first failure waits for the others to show theirs.
+const PATIENCE: Duration = Duration::from_millis(500);
+
 /// What a pool's backends failed with lately.
 #[derive(Debug, Default)]
 pub(crate) struct Fate {
@@ -40,9 +43,15 @@ impl Fate {
         self.seen.insert(address.clone(), now);
     }
 
-    /// A backend of the pool succeeded: no longer before than the failures began, it refutes.
-    pub(crate) fn succeeded(&mut self, now: Instant) {
-        self.is_refuted |= self.began.is_some_and(|began| began < now);
+    /// A request that had failed succeeded on another backend of the pool.
+    pub(crate) fn refute(&mut self) {
+        self.is_refuted |= self.began.is_some();
+    }
+
+    /// Until when nobody can say yet whether others share it; `None` once that is known.
+    pub(crate) fn is_open_until(&self, now: Instant) -> Option<Instant> {
+        let until = self.began.filter(|_| !self.is_refuted)? + PATIENCE;
+        (now < until).then_some(until)
     }
 
     /// The cause that most of a pool of so many backends shares.
@@ -122,13 +131,18 @@ mod tests {
     }
 
     #[test]
-    fn a_success_after_it_began_refutes_it() {
-        let (mut fate, start) = fate(&[(1, 1, ConnectTimeout), (1, 2, ConnectTimeout)]);
-        let second = |second| start + Duration::from_secs(second);
-        fate.succeeded(second(1));
-        assert!(fate.shared(3, second(1)).is_some(), "it may have been before");
-        fate.succeeded(second(2));
-        assert_eq!(fate.shared(3, second(2)), None);
+    fn a_retry_that_succeeds_elsewhere_refutes_it() {
+        let (mut fate, start) = fate(&[(0, 1, ConnectTimeout), (0, 2, ConnectTimeout)]);
+        assert!(fate.shared(3, start).is_some());
+        fate.refute();
+        assert_eq!((fate.shared(3, start), fate.is_open_until(start)), (None, None));
+    }
+
+    #[test]
+    fn a_first_failure_waits_half_a_second_for_the_others() {
+        let (fate, start) = fate(&[(0, 1, ConnectTimeout)]);
+        let half = start + Duration::from_millis(500);
+        assert_eq!((fate.is_open_until(start), fate.is_open_until(half)), (Some(half), None));
     }
 
     #[test]

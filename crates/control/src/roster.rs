@@ -67,8 +67,7 @@ impl Roster {
             let report = entry.backend.read(&mut entry.readings);
             (!report.is_empty()).then(|| (entry.backend.id.clone(), report))
         };
-        let _ = all;
-        entries.filter_map(read).collect()
+        entries.filter(|entry| all || entry.backend.wants_reading()).filter_map(read).collect()
     }
 
     pub(crate) fn get(&mut self, id: &BackendId) -> Option<(&mut Entry, usize)> {

@@ -56,6 +56,7 @@ pub(crate) struct Notable {
     pub(crate) upgrade: Seen,
     pub(crate) expect: Seen,
     pub(crate) te: Seen,
+    pub(crate) drain: Seen,
     /// Fields whose name has an underscore.
     pub(crate) underscored: u16,
 }
@@ -72,6 +73,7 @@ impl Notable {
             Known::Upgrade => &mut self.upgrade,
             Known::Expect => &mut self.expect,
             Known::Te => &mut self.te,
+            Known::Drain => &mut self.drain,
             Known::Underscore => {
                 self.underscored += 1;
                 return;

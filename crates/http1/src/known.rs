@@ -53,6 +53,8 @@ pub enum Known {
     RetryAfter,
     /// `Max-Forwards`
     MaxForwards,
+    /// `X-Evenkeel-Drain`: a backend asks for no new requests.
+    Drain,
     /// The name has an underscore. Requests only; the proxy drops it unless told otherwise.
     Underscore,
     /// Named by `Connection`, and so hop-by-hop in this message.
@@ -84,6 +86,7 @@ impl Known {
             (14, b'h') if is(b"http2-settings") => Self::Http2Settings,
             (15, b'x') if is(b"x-forwarded-for") => Self::XForwardedFor,
             (16, b'x') if is(b"x-forwarded-host") => Self::XForwardedHost,
+            (16, b'x') if is(b"x-evenkeel-drain") => Self::Drain,
             (16, b'p') if is(b"proxy-connection") => Self::ProxyConnection,
             (17, b'x') if is(b"x-forwarded-proto") => Self::XForwardedProto,
             (17, b't') if is(b"transfer-encoding") => Self::TransferEncoding,
@@ -138,6 +141,7 @@ impl Known {
             | Self::Attempt
             | Self::RetryAfter
             | Self::MaxForwards
+            | Self::Drain
             | Self::Underscore => false,
         }
     }
@@ -223,6 +227,7 @@ mod tests {
             ("x-evenkeel-attempt", Known::Attempt),
             ("retry-after", Known::RetryAfter),
             ("max-forwards", Known::MaxForwards),
+            ("x-evenkeel-drain", Known::Drain),
         ] {
             assert_eq!(Known::of(name.as_bytes()), known, "{name}");
             assert_eq!(Known::of(name.to_uppercase().as_bytes()), known, "{name}");

@@ -35,6 +35,8 @@ pub struct ResponseHead {
     pub keep_alive_timeout: Option<u64>,
     /// The value of the only `Upgrade` field, if `Connection` lists `upgrade`. Never in HTTP/1.0.
     pub upgrade: Option<Span>,
+    /// The value of the only `X-Evenkeel-Drain` field.
+    pub drain: Option<Span>,
     /// Whether `Connection` lists more than the options that everybody knows: see [`ResponseHead::nominated`].
     pub nominates: bool,
     search: Search,
@@ -167,6 +169,7 @@ impl ResponseHead {
         let options = connection::options(head, &mut self.fields, notable).ok_or(BadResponse::BadField)?;
         self.keep_alive = options.keeps_alive(self.version) && self.body != BodyKind::UntilClose;
         self.nominates = options.nominates;
+        self.drain = notable.drain.single();
         let is_http11 = self.version == Version::Http11;
         self.upgrade = notable.upgrade.single().filter(|_| options.upgrade && is_http11);
         self.keep_alive_timeout = notable.keep_alive.single().and_then(|value| timeout(value.of(head)));

@@ -299,6 +299,8 @@ pub struct Report {
     pub drain: Option<(Duration, Instant)>,
     /// A request with this key succeeded here while the pool wanted to know.
     pub vouched: Option<u64>,
+    /// A request that had failed elsewhere in the pool succeeded here.
+    pub rescued: bool,
     /// Response heads since the last reading.
     pub heads: u64,
     /// What they took in all, from the pick, in microseconds.

@@ -1,16 +1,19 @@
 //! One attempt: its place in flight, its trial token, and its verdict on the backend.
 //!
-//! The verdict is recorded when the attempt is dropped: as abandoned by the client, unless it was settled.
+//! A success is recorded when the attempt is dropped. A failure is handed out as a verdict, since what it means depends
+//! on the attempts that follow. Without either it was abandoned, which says nothing.
 
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use evenkeel_model::{Cause, Class, CoreBackend, Outcome, Role};
+use evenkeel_model::{Cause, Class, CoreBackend, Fault, NameFailure, Outcome, Rcode, Role, StatusClass};
 use evenkeel_routing::{Backend, InFlight, Pick, TrialToken};
 use evenkeel_upstream::ConnectError;
 
+use crate::contact::OpenStall;
 use crate::core::Core;
+use crate::verdicts::Verdict;
 
 /// An attempt in progress.
 pub(crate) struct Attempt {
@@ -20,7 +23,9 @@ pub(crate) struct Attempt {
     role: Role,
     /// The backend's term at the pick.
     term: u32,
-    outcome: Outcome,
+    word: Word,
+    /// While it is one that has stalled and is still open.
+    pub(crate) stall: Option<OpenStall>,
     pub(crate) picked: Instant,
     /// Its place in the pool at the pick.
     pub(crate) member: u16,
@@ -29,6 +34,14 @@ pub(crate) struct Attempt {
     pub(crate) idle: Duration,
     /// How far it got, once it has failed or was cancelled.
     pub(crate) class: Option<Class>,
+}
+
+/// What an attempt has said about its backend. The first word holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Word {
+    Nothing,
+    Success,
+    Failure,
 }
 
 /// Why an attempt came to nothing.
@@ -55,6 +68,12 @@ impl From<ConnectError> for Failure {
     }
 }
 
+impl From<NameFailure> for Failure {
+    fn from(NameFailure { cause, rcode }: NameFailure) -> Self {
+        Failure { detail: rcode.map(Rcode::as_str), ..cause.into() }
+    }
+}
+
 impl Failure {
     pub(crate) fn because(cause: Cause, detail: &'static str) -> Self {
         Failure { detail: Some(detail), ..cause.into() }
@@ -76,7 +95,8 @@ impl Attempt {
             trial: pick.trial,
             role: pick.role,
             term: pick.term,
-            outcome: Outcome::Abandoned,
+            word: Word::Nothing,
+            stall: None,
             picked: now,
             is_reused: false,
             idle: Duration::ZERO,
@@ -103,32 +123,53 @@ impl Attempt {
         self.trial.is_some()
     }
 
-    /// What the attempt says about its backend. The first word holds.
-    pub(crate) fn settle(&mut self, outcome: Outcome) {
-        if self.outcome == Outcome::Abandoned {
-            self.outcome = outcome;
+    /// Counts its response head, which came by `now`.
+    #[inline]
+    pub(crate) fn count_head(&self, status: u16, now: Instant) {
+        let took = now.saturating_duration_since(self.picked);
+        self.counters().responses[StatusClass::of(status).index()].add(1);
+        self.counters().head_micros.add(took.as_micros() as u64);
+    }
+
+    /// It was answered to the end.
+    pub(crate) fn succeed(&mut self) {
+        if self.word == Word::Nothing {
+            self.word = Word::Success;
         }
     }
 
-    /// The client left, or it was the client's fault: neither success nor failure.
-    pub(crate) fn fail(&mut self, cause: Cause, class: Class) {
+    /// It has failed. What that says is returned, unless it has said something already, or the client left or is to
+    /// blame: that is neither success nor failure.
+    pub(crate) fn fail(&mut self, fault: Fault, class: Class) -> Option<Verdict> {
         self.class = Some(class);
-        self.counters().failures[cause as usize].add(1);
-        match cause {
-            Cause::ClientAbort | Cause::ClientError | Cause::SlowClient => {}
-            _ => self.settle(Outcome::Failed(cause.into())),
+        self.counters().failures[fault.cause as usize].add(1);
+        let is_of_client = matches!(fault.cause, Cause::ClientAbort | Cause::ClientError | Cause::SlowClient);
+        if is_of_client || self.word != Word::Nothing {
+            return None;
         }
+        self.word = Word::Failure;
+        let (backend, trial) = (self.backend().clone(), self.trial.take());
+        Some(Verdict { backend, term: self.term, role: self.role, trial, fault, class, at: Instant::now() })
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.word == Word::Failure
+    }
+
+    /// Passes on that the backend asks to be drained; zero: no longer.
+    #[cold]
+    pub(crate) fn ask_to_drain(&self, how_long: Duration, now: Instant) {
+        self.backend().ask_to_drain(self.core.index, how_long, now);
     }
 }
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        let now = match self.outcome {
-            Outcome::Failed(_) => Instant::now(),
-            Outcome::Success | Outcome::Abandoned => self.picked,
-        };
-        self.backend().record(self.core.index, self.term, self.role, self.outcome, now);
-        if let (Some(token), Outcome::Success | Outcome::Failed(_)) = (self.trial.take(), self.outcome) {
+        if self.word != Word::Success {
+            return;
+        }
+        self.backend().record(self.core.index, self.term, self.role, Outcome::Success, self.picked);
+        if let Some(token) = self.trial.take() {
             token.spend();
         }
     }

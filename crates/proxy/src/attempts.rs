@@ -3,11 +3,12 @@
 use std::rc::Rc;
 
 use evenkeel_http1::{BodyDecoder, BodyKind};
-use evenkeel_model::{Cause, Class, StatusClass};
+use evenkeel_model::{Cause, Class};
 use evenkeel_routing::{Connections, Underscores};
 
 use crate::attempt::Failure;
-use crate::core::{Contact, Core, CoreView};
+use crate::contact::Contact;
+use crate::core::{Core, CoreView};
 use crate::deadline::Deadlines;
 use crate::deliver;
 use crate::downstream::Downstream;
@@ -17,6 +18,7 @@ use crate::headers;
 use crate::journey::Journey;
 use crate::request::Request;
 use crate::retry::{self, Next};
+use crate::verdicts::error_of;
 
 /// A backend that has answered: the head stands in the request's scratch, its bytes in the exchange's input.
 pub(crate) struct Ready {
@@ -99,11 +101,11 @@ async fn answered(
 
 /// A backend's own error counts, even if no client sees it.
 fn hide(request: &mut Request) {
-    let class = StatusClass::of(request.heads().response.status).index();
-    if let Some(attempt) = &mut request.attempt {
-        attempt.counters().responses[class].add(1);
+    let status = request.heads().response.status;
+    if let Some(attempt) = &request.attempt {
+        attempt.count_head(status, request.now);
     }
-    request.fail(Cause::UpstreamStatus, Class::Answered);
+    request.fail(error_of(status), Class::Answered);
 }
 
 /// Gives the attempt up and makes the request ready for another one.

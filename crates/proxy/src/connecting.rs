@@ -5,9 +5,9 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Instant;
 
-use evenkeel_model::Cause;
+use evenkeel_model::{Cause, Endpoint, NameFailure};
 use evenkeel_routing::{Connections, Member};
-use evenkeel_upstream::{Idle, Keeping, Taken, connect};
+use evenkeel_upstream::{Connection, Idle, Keeping, Taken, connect};
 
 use crate::attempt::{Attempt, Failure};
 use crate::core::Core;
@@ -53,11 +53,11 @@ pub(crate) async fn fresh(
     now: Instant,
 ) -> Result<Exchange, Failure> {
     let (due, cause) = deadlines.first(now + deadlines.timeouts.connect, Cause::ConnectTimeout);
-    let mut connecting = pin!(connect(&member.endpoints, now));
+    let mut connecting = pin!(open(&member.endpoints, member.unresolved, now));
     let mut is_timed = false;
     let connected = poll_fn(|cx| {
         if let Poll::Ready(connected) = connecting.as_mut().poll(cx) {
-            return Poll::Ready(connected.map_err(Failure::from));
+            return Poll::Ready(connected);
         }
         if down.poll_gone(cx, core) {
             return Poll::Ready(Err(Cause::ClientAbort.into()));
@@ -78,4 +78,16 @@ pub(crate) async fn fresh(
     let connection = connected?;
     attempt.counters().opened.add(1);
     Ok(Exchange::new(connection, false))
+}
+
+/// Connects to the first endpoint that answers, unless the name has none. Has no deadline of its own: the caller drops it.
+pub(crate) async fn open(
+    endpoints: &[Endpoint],
+    unresolved: Option<NameFailure>,
+    now: Instant,
+) -> Result<Connection, Failure> {
+    if endpoints.is_empty() {
+        return Err(unresolved.unwrap_or(Cause::DnsFailed.into()).into());
+    }
+    connect(endpoints, now).await.map_err(Failure::from)
 }

@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::Cache;
-use evenkeel_model::{BackendId, PoolName};
-use evenkeel_routing::{Backend, Cursor, Snapshot, View};
+use evenkeel_model::{BackendId, Hold, PoolName};
+use evenkeel_routing::{Backend, Member, Snapshot, View};
 use evenkeel_telemetry::Recorder;
-use evenkeel_upstream::{Idle, Keeping, Sweep};
+use evenkeel_upstream::{Keeping, Sweep};
 
+use crate::contact::{Contact, PoolState};
 use crate::date::Date;
 use crate::headers::Via;
 use crate::input::Buffers;
@@ -31,7 +32,7 @@ pub(crate) struct Core {
     pub(crate) log: Recorder,
     newest: RefCell<Cache<View, Arc<Snapshot>>>,
     view: RefCell<Rc<CoreView>>,
-    cursors: RefCell<HashMap<PoolName, Rc<RefCell<Cursor>>>>,
+    pools: RefCell<HashMap<PoolName, Rc<PoolState>>>,
     contacts: RefCell<HashMap<BackendId, Known>>,
     noted: Cell<Instant>,
 }
@@ -45,17 +46,9 @@ pub(crate) struct CoreView {
 
 /// What this core keeps for one pool.
 pub(crate) struct PoolView {
-    pub(crate) cursor: Rc<RefCell<Cursor>>,
+    pub(crate) state: Rc<PoolState>,
     /// By member.
     pub(crate) contacts: Vec<Rc<Contact>>,
-}
-
-/// What this core keeps for one backend.
-#[derive(Debug, Default)]
-pub(crate) struct Contact {
-    pub(crate) idle: Idle,
-    /// Until when it has asked to be left alone.
-    resting: Cell<Option<Instant>>,
 }
 
 /// What is kept for a backend, with the backend that it is kept for.
@@ -63,23 +56,6 @@ type Known = (Arc<Backend>, Rc<Contact>);
 
 /// How often pools are told of their traffic.
 const NOTE_EVERY: Duration = Duration::from_secs(1);
-
-impl Contact {
-    /// Leaves the backend alone until `until`, as far as retries go.
-    pub(crate) fn rest(&self, until: Instant) {
-        self.resting.set(Some(until));
-    }
-
-    /// It answered without an error.
-    #[inline]
-    pub(crate) fn has_rested(&self) {
-        self.resting.set(None);
-    }
-
-    pub(crate) fn is_resting(&self, now: Instant) -> bool {
-        self.resting.get().is_some_and(|until| now < until)
-    }
-}
 
 impl Core {
     pub(crate) fn new(index: usize, newest: View, log: Recorder, now: Instant) -> Rc<Self> {
@@ -94,7 +70,7 @@ impl Core {
             log,
             newest: RefCell::new(Cache::new(newest)),
             view: RefCell::new(Rc::new(empty)),
-            cursors: RefCell::default(),
+            pools: RefCell::default(),
             contacts: RefCell::default(),
             noted: Cell::new(now),
         });
@@ -115,8 +91,8 @@ impl Core {
     fn refresh(&self) {
         let snapshot = self.newest.borrow_mut().load().clone();
         let pools = snapshot.pools.iter().map(|pool| PoolView {
-            cursor: self.cursor(&pool.name),
-            contacts: pool.members.iter().map(|member| self.contact(&member.backend)).collect(),
+            state: self.state(&pool.name),
+            contacts: pool.members.iter().map(|member| self.contact(member)).collect(),
         });
         let pools = pools.collect();
         self.retire(&snapshot);
@@ -124,24 +100,25 @@ impl Core {
         self.view.replace(Rc::new(CoreView { snapshot, pools, via }));
     }
 
-    fn cursor(&self, pool: &PoolName) -> Rc<RefCell<Cursor>> {
-        let mut cursors = self.cursors.borrow_mut();
-        let new = || Rc::new(RefCell::new(Cursor::new(self.random.next())));
-        cursors.entry(pool.clone()).or_insert_with(new).clone()
+    fn state(&self, pool: &PoolName) -> Rc<PoolState> {
+        let mut pools = self.pools.borrow_mut();
+        pools.entry(pool.clone()).or_insert_with(|| PoolState::new(self.random.next())).clone()
     }
 
-    fn contact(&self, backend: &Arc<Backend>) -> Rc<Contact> {
+    fn contact(&self, member: &Member) -> Rc<Contact> {
+        let backend = &member.backend;
         let mut contacts = self.contacts.borrow_mut();
         let entry = contacts.entry(backend.id.clone());
         let (_, contact) = entry
             .and_modify(|(known, contact)| {
                 // Removed and configured again between two looks: the same name, another backend.
                 if !Arc::ptr_eq(known, backend) {
-                    contact.idle.clear(&known.counters[self.index].idle);
+                    contact.hold(true, &known.counters[self.index].idle);
                     (*known, *contact) = (backend.clone(), Rc::default());
                 }
             })
             .or_insert_with(|| (backend.clone(), Rc::default()));
+        contact.hold(member.status.hold != Hold::None, &backend.counters[self.index].idle);
         contact.clone()
     }
 
@@ -151,12 +128,12 @@ impl Core {
         self.contacts.borrow_mut().retain(|_, (backend, contact)| {
             let stays = members().any(|member| Arc::ptr_eq(&member.backend, backend));
             if !stays {
-                contact.idle.clear(&backend.counters[self.index].idle);
+                contact.hold(true, &backend.counters[self.index].idle);
             }
             stays
         });
         let has = |name: &PoolName| snapshot.pools.iter().any(|pool| pool.name == *name);
-        self.cursors.borrow_mut().retain(|name, _| has(name));
+        self.pools.borrow_mut().retain(|name, _| has(name));
     }
 
     /// What has to happen now and then: deadlines, idle connections, the log, the newest snapshot.
@@ -184,8 +161,11 @@ impl Core {
         for (pool, kept) in view.snapshot.pools.iter().zip(&view.pools) {
             for (member, contact) in pool.members.iter().zip(&kept.contacts) {
                 let Backend { idle_limit: limit, counters, .. } = &*member.backend;
-                let longest = pool.rule.connections.idle;
-                contact.idle.sweep(Keeping { longest, limit, gauge: &counters[self.index].idle }, now);
+                let (longest, gauge) = (pool.rule.connections.idle, &counters[self.index].idle);
+                match contact.is_held() {
+                    true => contact.idle.clear(gauge),
+                    false => contact.idle.sweep(Keeping { longest, limit, gauge }, now),
+                }
             }
         }
     }

@@ -126,22 +126,25 @@ fn goes_on(down: &Downstream, request: &Request) -> bool {
     request.heads().request.keep_alive && !request.has_body() && down.may_go_on(request.now)
 }
 
-/// Counts a backend's answer that is about to be forwarded.
-fn count_answer(core: &Core, view: &CoreView, request: &Request) {
+/// Counts a backend's answer that is about to be forwarded, and decides what that says about others.
+fn count_answer(core: &Core, view: &CoreView, request: &mut Request) {
     let (Some(route), Some(attempt)) = (&request.route, &request.attempt) else { return };
-    let class = StatusClass::of(request.heads().response.status).index();
+    let status = request.heads().response.status;
     let took = request.now.saturating_duration_since(attempt.picked);
-    let pool = &view.snapshot.pools[route.pool].counters[core.index];
-    pool.responses[class].add(1);
-    pool.latency.record(took);
-    attempt.counters().responses[class].add(1);
+    let pool = &view.snapshot.pools[route.pool];
+    let counters = &pool.counters[core.index];
+    counters.responses[StatusClass::of(status).index()].add(1);
+    counters.latency.record(took);
+    attempt.count_head(status, request.now);
     // Of a request with a body, the client may be what takes the time.
     if request.is_safe() {
         route.counters[core.index].pace.record(took);
     }
+    request.decide(&pool.suspicion);
 }
 
-fn count_failure(core: &Core, view: &CoreView, request: &Request, failure: Failure) {
+fn count_failure(core: &Core, view: &CoreView, request: &mut Request, failure: Failure) {
+    request.give_up();
     let Some(route) = &request.route else { return };
     let pool = &view.snapshot.pools[route.pool].counters[core.index];
     pool.failed[failure.cause as usize].add(1);
@@ -150,3 +153,6 @@ fn count_failure(core: &Core, view: &CoreView, request: &Request, failure: Failu
         pool.responses[StatusClass::of(status).index()].add(1);
     }
 }
+
+#[cfg(test)]
+mod tests;

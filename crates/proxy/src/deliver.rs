@@ -1,14 +1,15 @@
 //! A backend's answer on its way to the client, and what becomes of both connections after it.
 
 use evenkeel_http1::{BodyDecoder, BodyKind, Version};
-use evenkeel_model::{Cause, Class, Outcome};
+use evenkeel_model::{Cause, Class};
 use evenkeel_routing::Connections;
 use evenkeel_upstream::Connection;
 
 use crate::answer::After;
 use crate::attempt::Failure;
 use crate::attempts::Ready;
-use crate::core::{Contact, Core};
+use crate::contact::Contact;
+use crate::core::Core;
 use crate::downstream::Downstream;
 use crate::exchange::{Exchange, Outgoing};
 use crate::flow::{Coding, Flow, FlowError};
@@ -88,11 +89,11 @@ pub(crate) async fn deliver(
     attempt.counters().bytes_out.add(sending.written());
     attempt.counters().bytes_in.add(head_bytes + answer.moved());
     if let Err(cause) = relayed {
-        attempt.fail(cause, Class::Forwarded);
+        request.fail(cause, Class::Forwarded);
         request.cause = Some(cause);
         return After::Abort;
     }
-    attempt.settle(Outcome::Success);
+    attempt.succeed();
     if is_reusable {
         park(request, &ready.contact, ready.exchange.connection, ready.connections);
     }
@@ -122,11 +123,11 @@ pub(crate) fn keep_unread(journey: &Journey<'_>, request: &Request, mut exchange
     }
 }
 
-/// Keeps a connection that is clean, unless the backend says that it does not; if it says for how long it does, that
-/// is noted.
+/// Keeps a connection that is clean, unless the backend is held or says that it does not keep it; if it says for how
+/// long it does, that is noted.
 #[inline]
 fn park(request: &Request, contact: &Contact, mut connection: Connection, rule: Connections) {
-    let Some(attempt) = &request.attempt else { return };
+    let Some(attempt) = request.attempt.as_ref().filter(|_| !contact.is_held()) else { return };
     let announced = request.heads().response.keep_alive_timeout;
     match announced {
         Some(0) => return,
@@ -184,7 +185,7 @@ pub(crate) async fn upgrade(
     let head = std::mem::take(to_client);
     request.answered(101);
     if let Some(attempt) = &mut request.attempt {
-        attempt.settle(Outcome::Success);
+        attempt.succeed();
     }
     down.has_answered = true;
     if down.write_all(&head).await.is_err() {

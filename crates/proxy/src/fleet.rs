@@ -126,87 +126,14 @@ fn stop_queueing(sockets: &[TcpListener]) {
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
-    use std::net::{SocketAddr, TcpStream};
-    use std::time::Instant;
+    use std::net::TcpStream;
 
     use arc_swap::ArcSwap;
-    use evenkeel_model::{Address, BackendId, Evidence, PerCore, Phase, PoolName, Status};
-    use evenkeel_routing::{
-        Backend, ForwardingRule, HostMatch, Listener, ListenerRule, Member, PathMatch, Pool, PoolRule, Retry,
-        Route, Router, Rule, Snapshot, Timeouts, Wake,
-    };
+    use evenkeel_routing::PoolRule;
     use evenkeel_telemetry::AccessLogTarget;
 
     use super::*;
-
-    const DEADLINE: Duration = Duration::from_secs(10);
-
-    /// A backend that answers every request on every connection with its body's length.
-    fn backend() -> SocketAddr {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        thread::spawn(move || {
-            for stream in listener.incoming() {
-                let mut stream = stream.unwrap();
-                thread::spawn(move || {
-                    let mut request = [0; 4096];
-                    while stream.read(&mut request).is_ok_and(|count| count > 0) {
-                        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
-                    }
-                });
-            }
-        });
-        address
-    }
-
-    fn snapshot(rule: &ListenerRule, backend: SocketAddr) -> Snapshot {
-        let name = PoolName::new("web");
-        let address = Address::Ip(backend);
-        let endpoints = address.endpoint().into_iter().collect();
-        let id = BackendId { pool: name.clone(), address };
-        let wake = Wake::new(Box::new(|| {}));
-        let status = Status::new(Phase::Serving, Instant::now());
-        let member = Member {
-            backend: Backend::new(id, "one".into(), 1, wake),
-            endpoints,
-            unresolved: None,
-            weight: 1,
-            status,
-        };
-        let pool = Pool::new(
-            name.clone(),
-            PoolRule::default(),
-            vec![member],
-            false,
-            Arc::new(PerCore::new(1)),
-            Arc::default(),
-            Arc::default(),
-        );
-        let rule_of_route = Rule {
-            host: HostMatch::Any,
-            path: PathMatch::Any,
-            pool: name,
-            timeouts: Timeouts::default(),
-            retry: Retry::default(),
-        };
-        let counters = Arc::new(PerCore::new(1));
-        let route = Route { label: "*".into(), rule: rule_of_route, pool: 0, counters };
-        let listener = Listener { rule: rule.clone(), counters: Arc::new(PerCore::new(1)) };
-        Snapshot {
-            generation: 1,
-            epoch: 1,
-            router: Router::new(vec![Arc::new(route)]),
-            pools: vec![Arc::new(pool)],
-            listeners: vec![Arc::new(listener)],
-            forwarding: ForwardingRule::default(),
-        }
-    }
-
-    fn connect(address: SocketAddr) -> TcpStream {
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        stream
-    }
+    use crate::examples::{connect, listener, members, pool, server_of, snapshot};
 
     fn ask(stream: &mut TcpStream, path: &str) -> String {
         write!(stream, "GET {path} HTTP/1.1\r\nHost: a.test\r\n\r\n").unwrap();
@@ -217,9 +144,10 @@ mod tests {
 
     #[test]
     fn a_panic_ends_one_connection_and_nobody_else_notices() {
-        let address = "127.0.0.1:0".parse().unwrap();
-        let rule = ListenerRule::new("edge".into(), address);
-        let view: View = Arc::new(ArcSwap::from_pointee(snapshot(&rule, backend())));
+        let rule = listener();
+        let backend = server_of("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        let pool = pool(PoolRule::default(), members(&[backend]));
+        let view: View = Arc::new(ArcSwap::from_pointee(snapshot(&rule, Arc::new(pool))));
         let group = ListenerGroup::open(&rule, 1).unwrap();
         let address = group.local_address();
         let log_file = std::env::temp_dir().join(format!("evenkeel-fleet-{}.log", std::process::id()));

@@ -325,6 +325,7 @@ pub(crate) fn to_client(
             Known::ContentLength if drops_length => continue,
             Known::Trailer if !has_trailers => continue,
             Known::Date => has_date = true,
+            Known::Drain => continue,
             known if known.is_hop_by_hop() => continue,
             _ => {}
         }
@@ -359,7 +360,7 @@ pub(crate) fn interim(response: &ResponseHead, head: &[u8], out: &mut Vec<u8>) {
     out.clear();
     let mut writer = HeadWriter::response(out, response.status, response.reason.of(head));
     for field in &response.fields {
-        if !field.known.is_hop_by_hop() && field.known != Known::ContentLength {
+        if !field.known.is_hop_by_hop() && !matches!(field.known, Known::ContentLength | Known::Drain) {
             writer.field(field.name.of(head), field.value.of(head));
         }
     }

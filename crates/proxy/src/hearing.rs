@@ -12,7 +12,7 @@ use crate::downstream::Downstream;
 use crate::exchange::{Exchange, Heard, Outgoing, Reading};
 use crate::flow::Flow;
 use crate::headers;
-use crate::journey::Journey;
+use crate::journey::{Journey, note_drain};
 use crate::request::Request;
 use crate::retry;
 use crate::scratch::Scratch;
@@ -138,19 +138,24 @@ impl Journey<'_> {
             let heard = heard?;
             let (status, length) = (request.heads().response.status, request.heads().response.length);
             let interim = match (heard, status) {
-                (Heard::Stalled, _) => match self.hedge(request, true) {
-                    Some(hedge) => return Ok(Answer::Stalled(hedge)),
-                    None => {
-                        deadlines.stall = self.ask_again(request);
-                        continue;
+                (Heard::Stalled, _) => {
+                    request.attempt.iter_mut().for_each(|attempt| self.note_stall(attempt));
+                    if let Some(hedge) = self.hedge(request, true) {
+                        return Ok(Answer::Stalled(hedge));
                     }
-                },
+                    deadlines.stall = self.ask_again(request);
+                    continue;
+                }
                 (Heard::NoContinue, _) => CONTINUE,
-                (Heard::Head, 101) => return check_upgrade(down, request, exchange).map(|()| Answer::Head),
+                (Heard::Head, 101) => {
+                    note_wishes(request, exchange);
+                    return check_upgrade(down, request, exchange).map(|()| Answer::Head);
+                }
                 (Heard::Head, 408) if exchange.is_reused && is_unsolicited(request) => {
                     return Err(Cause::StaleReuse.into());
                 }
                 (Heard::Head, 200..) => {
+                    note_wishes(request, exchange);
                     return exchange.check_body(&request.heads().response).map(|()| Answer::Head);
                 }
                 (Heard::Head, _) if interim_left == 0 => {
@@ -182,6 +187,14 @@ fn interim<'a>(request: &'a mut Request, exchange: &Exchange) -> &'a [u8] {
     let Scratch { response, to_client, .. } = request.scratch();
     headers::interim(response, exchange.input.filled(), to_client);
     to_client
+}
+
+/// Notes what the backend wishes for itself in its final head, whatever becomes of the answer.
+#[inline]
+fn note_wishes(request: &Request, exchange: &Exchange) {
+    if let Some(attempt) = &request.attempt {
+        note_drain(attempt, &request.heads().response, exchange.input.filled(), request.now);
+    }
 }
 
 /// Whether a 408 may be about the idle connection rather than this request, and the request may be sent again to see.

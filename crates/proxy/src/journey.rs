@@ -1,22 +1,29 @@
 //! What stays the same over a request's attempts: who was tried, what is left to spend, and until when.
 
+mod picks;
+mod wishes;
+
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use evenkeel_http1::{HeadLimits, Known};
+use evenkeel_http1::HeadLimits;
 use evenkeel_model::{Cause, Class, CorePool};
-use evenkeel_routing::{Ask, Pool, Timeouts};
+use evenkeel_routing::{Pool, Timeouts};
 
 use crate::attempt::{Attempt, Failure};
 use crate::attempts::Ready;
-use crate::core::{Contact, Core, CoreView, PoolView};
+use crate::contact::{Contact, OpenStall};
+use crate::core::{Core, CoreView, PoolView};
 use crate::deadline::Deadlines;
 use crate::downstream::Downstream;
 use crate::exchange::Exchange;
 use crate::flow::Flow;
 use crate::request::Request;
 use crate::retry::History;
+use crate::verdicts::error_of;
+
+pub(crate) use self::wishes::note_drain;
 
 /// Longest wait before a retry, however many there were, unless the first may be longer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -26,9 +33,6 @@ const MOST_ATTEMPTS: usize = 10;
 
 /// How long after a second attempt was not to be had it is asked for again.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
-
-/// Longest time that a backend's `Retry-After` is heeded.
-const LONGEST_REST: Duration = Duration::from_secs(60);
 
 /// What stays the same over a request's attempts.
 pub(crate) struct Journey<'a> {
@@ -80,31 +84,6 @@ impl<'a> Journey<'a> {
         Deadlines { timeouts, attempt, total: self.total, stall: None }
     }
 
-    /// Picks a backend that this request has not tried yet.
-    pub(crate) fn pick(&mut self, request: &Request) -> Option<Attempt> {
-        self.pick_but(request, None)
-    }
-
-    /// The same, but none of `avoided` either, which has those that were tried.
-    fn pick_but(&mut self, request: &Request, avoided: Option<&[u16]>) -> Option<Attempt> {
-        let now = request.now;
-        let may_follow = self.history.attempts + 1 < self.history.most && !self.history.has_repeated;
-        let hideable = may_follow && request.is_hideable();
-        let ask = Ask { tried: avoided.unwrap_or(&self.tried[..self.tried_count]), hideable, now };
-        let pick = self.pool.pick(&mut self.kept.cursor.borrow_mut(), &ask)?;
-        *self.tried.get_mut(self.tried_count)? = pick.member as u16;
-        self.tried_count += 1;
-        self.history.attempts += 1;
-        Some(Attempt::new(self.core, pick, now))
-    }
-
-    /// Takes back a pick that is not used.
-    pub(crate) fn give_back(&mut self, attempt: Attempt) {
-        debug_assert_eq!(self.tried[self.tried_count - 1], attempt.member, "the last pick is taken back");
-        self.history.attempts -= 1;
-        self.tried_count -= 1;
-    }
-
     /// When the attempt counts as stalled, if another one may then run beside it: a safe request without a body, which
     /// does not ask for an upgrade, and which no proxy before us has repeated.
     pub(crate) fn stall(&self, request: &Request) -> Option<Instant> {
@@ -114,6 +93,14 @@ impl<'a> Journey<'a> {
             && self.history.attempts < self.history.most
             && request.heads().request.upgrade.is_none();
         may_race.then(|| self.bound_from(request, request.picked())).flatten()
+    }
+
+    /// The attempt has stalled: requests that cannot be repeated go elsewhere until it is answered or given up.
+    pub(crate) fn note_stall(&self, attempt: &mut Attempt) {
+        if attempt.stall.is_none() {
+            let contact = self.contact(attempt).clone();
+            attempt.stall = Some(OpenStall::new(contact, self.kept.state.clone()));
+        }
     }
 
     /// When to ask again for an attempt beside one that stalls, after there was none to be had: the budget fills, and
@@ -126,30 +113,6 @@ impl<'a> Journey<'a> {
     pub(crate) fn bound_from(&self, request: &Request, picked: Instant) -> Option<Instant> {
         let stall = self.pool.rule.stall.as_ref()?;
         Some(picked + stall.bound(request.route().counters.usual_pace(self.core.index)))
-    }
-
-    /// Picks a backend for a retry: rather one that has not asked to be left alone. After a backend's own error it has
-    /// to be such a one, since that error says as much as another one's.
-    pub(crate) fn pick_again(&mut self, request: &Request, after: Cause) -> Option<Attempt> {
-        let is_resting = |(_, contact): &(usize, &Rc<Contact>)| contact.is_resting(request.now);
-        let resting = self.kept.contacts.iter().enumerate().filter(is_resting);
-        let mut avoided: Vec<u16> = resting.map(|(member, _)| member as u16).collect();
-        if avoided.is_empty() {
-            return self.pick(request);
-        }
-        avoided.extend_from_slice(&self.tried[..self.tried_count]);
-        let rested = self.pick_but(request, Some(&avoided));
-        match rested {
-            Some(attempt) if after == Cause::UpstreamStatus || attempt.is_in_turn() => Some(attempt),
-            None if after == Cause::UpstreamStatus => None,
-            // Who only asked for rest is better than who is out of service.
-            rested => {
-                if let Some(attempt) = rested {
-                    self.give_back(attempt);
-                }
-                self.pick(request)
-            }
-        }
     }
 
     /// Whether the budget has room for a retry that gives a backend work; if so, it counts as made.
@@ -195,39 +158,20 @@ impl<'a> Journey<'a> {
 
     /// Takes the answer for good; its status is a verdict.
     pub(crate) fn ready(&self, request: &mut Request, exchange: Exchange, sending: Flow) -> Ready {
-        let attempt = request.attempt.as_ref().expect("an attempt was answered");
+        let status = request.heads().response.status;
+        let counts_as_failure = request.counts_as_failure(status);
+        let attempt = request.attempt.as_mut().expect("an attempt was answered");
+        attempt.stall = None;
         let contact = self.contact(attempt).clone();
         let deadlines = self.deadlines(attempt.picked);
-        if request.counts_as_failure(request.heads().response.status) {
-            request.fail(Cause::UpstreamStatus, Class::Answered);
+        if counts_as_failure {
+            request.fail(error_of(status), Class::Answered);
             request.cause = Some(Cause::UpstreamStatus);
+        } else if status == 500 && self.pool.rule.count_500 {
+            request.fail(error_of(status), Class::Answered);
         } else {
             contact.has_rested();
         }
         Ready { exchange, sending, deadlines, contact, connections: self.pool.rule.connections }
     }
-
-    /// Notes how long the backend wants to be left alone, if its error says so.
-    pub(crate) fn note_rest(&self, request: &Request, exchange: &Exchange) {
-        let (response, head) = (&request.heads().response, exchange.input.filled());
-        if !request.counts_as_failure(response.status) || !request.route().rule.retry.retry_after {
-            return;
-        }
-        let Some(field) = response.fields.iter().find(|field| field.known == Known::RetryAfter) else {
-            return;
-        };
-        if let (Some(rest), Some(attempt)) = (rest(field.value.of(head)), &request.attempt) {
-            self.contact(attempt).rest(request.now + rest.min(LONGEST_REST));
-        }
-    }
-}
-
-/// A `Retry-After`: seconds, or a date (RFC 9110, section 10.2.3).
-fn rest(value: &[u8]) -> Option<Duration> {
-    let text = str::from_utf8(value).ok()?;
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let until = httpdate::parse_http_date(text).ok()?;
-    until.duration_since(std::time::SystemTime::now()).ok()
 }

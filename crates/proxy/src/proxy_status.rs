@@ -19,6 +19,9 @@ pub(crate) fn of_answer(request: &Request) -> String {
     let Some(cause) = request.cause else { return member };
     // Writing to a string does not fail, here and below.
     let _ = write!(member, "; error={}", error(cause, request.detail));
+    if let (Cause::DnsFailed, Some(rcode)) = (cause, request.detail) {
+        let _ = write!(member, "; rcode=\"{rcode}\"");
+    }
     next_hop(&mut member, request, &view.snapshot);
     let _ = write!(member, "; details=\"{}\"", details(cause, request));
     member
@@ -44,6 +47,8 @@ fn details(cause: Cause, request: &Request) -> String {
         (Cause::StaleReuse, None, Some(attempt)) => {
             format!("{}: reused idle={:.3}", cause.token(), attempt.idle.as_secs_f64())
         }
+        // It has a parameter of its own (RFC 9209, section 2.3.2).
+        (Cause::DnsFailed, Some(_), _) => cause.token().to_owned(),
         (cause, Some(detail), _) => format!("{}: {detail}", cause.token()),
         (cause, None, _) => cause.token().to_owned(),
     };

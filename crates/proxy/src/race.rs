@@ -10,10 +10,10 @@ use std::time::Instant;
 
 use evenkeel_http1::{Method, ResponseHead};
 use evenkeel_model::{Cause, Class};
-use evenkeel_upstream::connect;
 
 use self::lane::{Lane, Line, flow_of};
 use crate::attempt::{Attempt, Failure};
+use crate::connecting::open;
 use crate::downstream::Downstream;
 use crate::exchange::Exchange;
 use crate::flow::Flow;
@@ -21,6 +21,7 @@ use crate::headers;
 use crate::journey::Journey;
 use crate::request::Request;
 use crate::retry::{self, Next};
+use crate::verdicts::error_of;
 
 /// What happened to one of the lanes, or to all.
 enum Event {
@@ -39,7 +40,7 @@ impl Journey<'_> {
         let attempt = self.pick_again(request, Cause::Stalled)?;
         // Who is out of service is no better than who is slow.
         if !attempt.is_in_turn() || costs && !self.spend(request) {
-            self.give_back(attempt);
+            self.give_back(Some(attempt));
             return None;
         }
         self.counters().retries.add(1);
@@ -71,7 +72,7 @@ impl Journey<'_> {
                 Event::Answered(index)
                     if lanes.len() > 1 && request.counts_as_failure(lanes[index].response.status) =>
                 {
-                    lanes[index].count_error();
+                    lanes[index].note_error(now);
                     let failure = Cause::UpstreamStatus.into();
                     self.drop_out(request, sending, &mut lanes, index, failure, Class::Answered)?;
                 }
@@ -94,7 +95,10 @@ impl Journey<'_> {
                         self.drop_out(request, sending, &mut lanes, index, failure, class)?;
                     }
                     if stall.is_some_and(|stall| stall <= now) {
-                        lanes.iter_mut().for_each(|lane| lane.has_stalled = true);
+                        for lane in &mut lanes {
+                            lane.has_stalled = true;
+                            self.note_stall(&mut lane.attempt);
+                        }
                         stall = match self.hedge(request, true) {
                             Some(hedge) => {
                                 lanes.push(self.lane(request, hedge));
@@ -133,8 +137,9 @@ impl Journey<'_> {
         let head = scratch.to_backend.clone();
         let deadlines = self.deadlines(attempt.picked);
         let now = request.now;
-        let endpoints = self.pool.members[usize::from(attempt.member)].endpoints.clone();
-        let connecting = Box::pin(async move { connect(&endpoints, now).await });
+        let member = &self.pool.members[usize::from(attempt.member)];
+        let (endpoints, unresolved) = (member.endpoints.clone(), member.unresolved);
+        let connecting = Box::pin(async move { open(&endpoints, unresolved, now).await });
         Lane {
             attempt,
             line: Line::Connecting(connecting),
@@ -194,6 +199,10 @@ impl Journey<'_> {
         class: Class,
     ) -> Result<(), (Failure, Class)> {
         let lane = lanes.remove(index);
+        let fault = match failure.cause {
+            Cause::UpstreamStatus => error_of(lane.response.status),
+            cause => cause.into(),
+        };
         request.attempt = Some(lane.attempt);
         if lanes.is_empty() {
             request.scratch().to_backend = lane.head;
@@ -206,7 +215,7 @@ impl Journey<'_> {
             request.try_again(None);
             return Ok(());
         }
-        request.fail(failure.cause, class);
+        request.fail(fault, class);
         request.try_again(Some(failure.cause));
         let next = match failure.cause {
             Cause::UpstreamStatus if self.history.has_repeated => Next::GiveUp,

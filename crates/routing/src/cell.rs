@@ -1,11 +1,11 @@
-//! What one core saw of one backend, and how control adds the cores up.
+//! What one core saw of one backend, until control reads it.
 //!
 //! A success costs a load and a store; only failures take a lock, which they share with control alone.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use evenkeel_model::{Count, Fault, Outcome, PerCore, Report, Role, Strike, Weight};
+use evenkeel_model::{Count, Fault, Outcome, Role, Strike, Weight};
 
 /// Most trial outcomes that a cell keeps until control reads them.
 const TRIALS_KEPT: usize = 16;
@@ -16,27 +16,22 @@ const STRIKES_KEPT: usize = 32;
 /// What one core saw.
 #[derive(Debug, Default)]
 pub(crate) struct Cell {
-    successes: Count,
+    pub(crate) successes: Count,
     failures: Mutex<Failures>,
 }
 
-/// What needs more than a count.
+/// What needs more than a count, since the last reading.
 #[derive(Debug, Default)]
-struct Failures {
-    /// Since the last reading, each with the core's success count at the time.
-    strikes: Vec<(u64, Strike)>,
-    trials: Vec<Result<(), Strike>>,
-    trial_abandoned: bool,
-    drain: Option<(Duration, Instant)>,
-    vouched: Option<u64>,
-}
-
-/// What control read last, kept beside its [`Backend`](crate::Backend).
-#[derive(Debug, Default)]
-pub struct Readings {
-    successes: Vec<u64>,
-    heads: u64,
-    head_micros: u64,
+pub(crate) struct Failures {
+    /// Each with the core's success count at the time, so that a reader knows which stand in a row; oldest first.
+    pub(crate) strikes: Vec<(u64, Strike)>,
+    /// Older strikes, all before a success, by kind: what had to make room.
+    pub(crate) scattered: Vec<Strike>,
+    pub(crate) trials: Vec<Result<(), Strike>>,
+    pub(crate) trial_abandoned: bool,
+    pub(crate) drain: Option<(Duration, Instant)>,
+    pub(crate) vouched: Option<u64>,
+    pub(crate) rescued: bool,
 }
 
 impl Cell {
@@ -74,6 +69,23 @@ impl Cell {
         self.note(|failures| failures.vouched = Some(key));
     }
 
+    /// Notes that a request succeeded after it had failed elsewhere.
+    #[cold]
+    pub(crate) fn rescue(&self) {
+        self.note(|failures| failures.rescued = true);
+    }
+
+    /// Takes what was noted, for a reader who has read so many successes of this core. Strikes after a success that it has
+    /// not read stay for its next reading, where they begin a streak; they ring a bell of their own, so it comes at once.
+    pub(crate) fn take(&self, successes_read: u64) -> Failures {
+        let mut failures = self.failures();
+        let known = failures.strikes.partition_point(|(mark, _)| *mark <= successes_read);
+        let newer = failures.strikes.split_off(known);
+        let taken = std::mem::take(&mut *failures);
+        failures.strikes = newer;
+        taken
+    }
+
     #[cold]
     fn note(&self, change: impl FnOnce(&mut Failures)) -> bool {
         change(&mut self.failures());
@@ -91,13 +103,26 @@ impl Failures {
         if role != Role::Turn {
             self.trial(Err(strike));
         }
-        let is_full = self.strikes.len() >= STRIKES_KEPT;
+        if self.strikes.len() == STRIKES_KEPT {
+            self.make_room(successes);
+        }
+        let is_full = self.strikes.len() == STRIKES_KEPT;
         match self.strikes.last_mut() {
-            Some((mark, last)) if is_full || (*mark == successes && last.fault == fault) => {
-                (*mark, last.at) = (successes, at);
-                last.times = last.times.saturating_add(1);
-            }
+            Some((mark, last)) if *mark == successes && (is_full || last.fault == fault) => add(last, strike),
             Some(_) | None => self.strikes.push((successes, strike)),
+        }
+    }
+
+    /// Puts those aside that a success parts from the newest: merged with that one, they would lengthen its streak.
+    fn make_room(&mut self, successes: u64) {
+        let before = self.strikes.partition_point(|(mark, _)| *mark < successes);
+        for (_, strike) in self.strikes.drain(..before) {
+            let is_full = self.scattered.len() == STRIKES_KEPT;
+            let same = self.scattered.iter().position(|other| other.fault == strike.fault);
+            match same.or(is_full.then_some(STRIKES_KEPT - 1)) {
+                Some(place) => add(&mut self.scattered[place], strike),
+                None => self.scattered.push(strike),
+            }
         }
     }
 
@@ -109,176 +134,7 @@ impl Failures {
     }
 }
 
-impl Readings {
-    /// Adds the cores up. Strikes of several cores stand in a row only if no core had a success in between; which
-    /// came first on different cores is not known, so a success on another core makes a streak begin anew.
-    pub(crate) fn read(&mut self, cells: &PerCore<Cell>) -> Report {
-        self.successes.resize(cells.iter().count(), 0);
-        let mut report = Report::default();
-        let mut moved = Vec::new();
-        for (core, (cell, before)) in cells.iter().zip(&mut self.successes).enumerate() {
-            let now = cell.successes.read();
-            let difference = now.wrapping_sub(*before);
-            *before = now;
-            report.successes += difference;
-            if difference > 0 {
-                moved.push(core);
-            }
-        }
-        report.streak_is_new = !moved.is_empty();
-        for (core, cell) in cells.iter().enumerate() {
-            let Failures { strikes, mut trials, trial_abandoned, drain, vouched } =
-                std::mem::take(&mut *cell.failures());
-            report.trials.append(&mut trials);
-            report.trial_abandoned |= trial_abandoned;
-            report.drain = [report.drain, drain].into_iter().flatten().max_by_key(|(_, asked)| *asked);
-            report.vouched = report.vouched.or(vouched);
-            for (mark, strike) in strikes {
-                let stands = mark == self.successes[core] && moved.iter().all(|it| *it == core);
-                // With several cores on the move, the order of none is known but that of the newest strike: it woke
-                // control at once, so it stands behind the successes of the last half second.
-                let may_be_newest = mark == self.successes[core] && moved.len() > 1;
-                match stands || may_be_newest {
-                    true => report.in_a_row.push(strike),
-                    false => report.scattered.push(strike),
-                }
-            }
-        }
-        report.in_a_row.sort_by_key(|strike| strike.at);
-        if moved.len() > 1 {
-            Self::keep_the_newest(&mut report);
-        }
-        report
-    }
-
-    /// Adds how many response heads came, and how long they took, from totals.
-    pub(crate) fn note_heads(&mut self, report: &mut Report, heads: u64, micros: u64) {
-        report.heads = heads.wrapping_sub(std::mem::replace(&mut self.heads, heads));
-        report.head_micros = micros.wrapping_sub(std::mem::replace(&mut self.head_micros, micros));
-    }
-
-    fn keep_the_newest(report: &mut Report) {
-        let Some(newest) = report.in_a_row.pop() else { return };
-        report.scattered.append(&mut report.in_a_row);
-        if newest.times > 1 {
-            report.scattered.push(Strike { times: newest.times - 1, ..newest });
-        }
-        report.in_a_row.push(Strike { times: 1, ..newest });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::thread;
-
-    use evenkeel_model::Cause;
-
-    use super::*;
-    use crate::Backend;
-    use crate::examples::backend;
-
-    fn refused() -> Outcome {
-        Outcome::Failed(Cause::ConnectRefused.into())
-    }
-
-    fn record(backend: &Arc<Backend>, core: usize, role: Role, outcome: Outcome) {
-        backend.record(core, backend.term(), role, outcome, Instant::now());
-    }
-
-    fn times(strikes: &[Strike]) -> u32 {
-        strikes.iter().map(|strike| strike.times).sum()
-    }
-
-    /// The streak after each reading; a reading is marked by a bar.
-    fn streaks(story: &str) -> Vec<u32> {
-        let backend = backend("a", 2);
-        let mut readings = Readings::default();
-        let (mut streak, mut streaks) = (0, Vec::new());
-        for word in story.split_whitespace() {
-            match word {
-                "|" => {
-                    let report = backend.read(&mut readings);
-                    streak = if report.streak_is_new { 0 } else { streak } + times(&report.in_a_row);
-                    streaks.push(streak);
-                }
-                word => {
-                    let core = usize::from(word.starts_with('1'));
-                    let outcome = if word.ends_with('+') { Outcome::Success } else { refused() };
-                    record(&backend, core, Role::Turn, outcome);
-                }
-            }
-        }
-        streaks
-    }
-
-    #[test]
-    fn strikes_stand_in_a_row_until_a_success() {
-        for (story, expected) in [
-            ("0- 0- | 0- |", vec![2, 3]),
-            ("0- 0- | 0+ |", vec![2, 0]),
-            ("0- 0+ 0- |", vec![1]),
-            ("0- 0- 0+ |", vec![0]),
-            ("0- 1- | 1- |", vec![2, 3]),
-            // Which came first is not known, so the success is taken to have come in between.
-            ("0- | 0- 1+ | 0- |", vec![1, 0, 1]),
-            ("0+ 1+ 0- 1- | 0- 1- |", vec![1, 3]),
-        ] {
-            assert_eq!(streaks(story), expected, "{story}");
-        }
-    }
-
-    #[test]
-    fn what_says_nothing_is_not_reported() {
-        let backend = backend("a", 1);
-        record(&backend, 0, Role::Turn, Outcome::Abandoned);
-        record(&backend, 0, Role::Turn, Outcome::Failed(Cause::StaleReuse.into()));
-        assert_eq!(backend.read(&mut Readings::default()), Report::default());
-    }
-
-    #[test]
-    fn an_outcome_of_an_earlier_term_is_not_reported() {
-        let backend = backend("a", 1);
-        let term = backend.term();
-        backend.begin_term();
-        backend.record(0, term, Role::Turn, refused(), Instant::now());
-        assert_eq!(backend.read(&mut Readings::default()), Report::default());
-    }
-
-    #[test]
-    fn trials_are_told_apart_and_one_that_proves_nothing_is_known() {
-        let backend = backend("a", 1);
-        record(&backend, 0, Role::Trial, Outcome::Success);
-        record(&backend, 0, Role::LastResort, refused());
-        record(&backend, 0, Role::Trial, Outcome::Failed(Cause::LocalResource.into()));
-        let report = backend.read(&mut Readings::default());
-        assert_eq!(report.trials.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false]);
-        assert!(report.trial_abandoned);
-    }
-
-    #[test]
-    fn nothing_is_lost_between_cores_and_control() {
-        let backend = backend("a", 2);
-        let (mut successes, mut failures) = (0, 0);
-        let mut readings = Readings::default();
-        thread::scope(|scope| {
-            let cores = [0, 1].map(|core| {
-                let backend = &backend;
-                scope.spawn(move || {
-                    for _ in 0..20_000 {
-                        record(backend, core, Role::Turn, Outcome::Success);
-                        record(backend, core, Role::Turn, refused());
-                    }
-                })
-            });
-            let mut is_over = false;
-            while !is_over {
-                is_over = cores.iter().all(|core| core.is_finished());
-                let report = backend.read(&mut readings);
-                successes += report.successes;
-                failures += report.strikes().map(|strike| u64::from(strike.times)).sum::<u64>();
-            }
-        });
-        assert_eq!((successes, failures), (40_000, 40_000));
-    }
+fn add(to: &mut Strike, strike: Strike) {
+    to.times = to.times.saturating_add(strike.times);
+    to.at = strike.at;
 }

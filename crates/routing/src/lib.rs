@@ -12,6 +12,7 @@ mod idle_limit;
 mod order;
 mod pick;
 mod pool;
+mod readings;
 mod router;
 mod rules;
 mod snapshot;
@@ -22,11 +23,11 @@ mod wake;
 
 pub use backend::{Backend, InFlight};
 pub use budget::RetryLedger;
-pub use cell::Readings;
 pub use cursor::Cursor;
 pub use idle_limit::{IdleLimit, Source, YOUNGEST};
 pub use pick::{Ask, Pick};
 pub use pool::{Member, Pool};
+pub use readings::Readings;
 pub use router::{Route, Router};
 pub use rules::{
     Balance, Budget, ClientLimits, ClientTimeouts, Connections, ForwardingRule, HostMatch, ListenerRule,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::AcqRel, Ordering::Relaxed, Ordering::Release};
+use std::sync::atomic::{AtomicBool, Ordering::AcqRel};
 
 /// Calls control when there is something to read.
 pub struct Wake {
@@ -16,16 +16,17 @@ impl Wake {
         Arc::new(Wake { raised: AtomicBool::new(false), notify })
     }
 
-    /// Raises the flag; whoever turns it true notifies.
+    /// Raises the flag; whoever turns it true notifies. Never spared, even where the flag seems to be up: only as a
+    /// read-modify-write does it stand before or behind control's lowering, so that what is to be read is seen.
     pub fn raise(&self) {
-        if !self.raised.load(Relaxed) && !self.raised.swap(true, AcqRel) {
+        if !self.raised.swap(true, AcqRel) {
             (self.notify)();
         }
     }
 
     /// Lowers the flag. Control does so before it reads, so that what comes meanwhile raises it again.
     pub fn lower(&self) {
-        self.raised.store(false, Release);
+        self.raised.swap(false, AcqRel);
     }
 }
 

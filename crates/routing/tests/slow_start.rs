@@ -2,7 +2,7 @@
 //!
 //! Two cores pick for evenly spaced requests; what is in flight is taken and given back in simulated time. Every second the
 //! pool is published anew, with the next step of the ramp.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::collections::VecDeque;
 use std::sync::Arc;

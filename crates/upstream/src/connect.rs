@@ -1,5 +1,7 @@
 //! Making one connection, and naming what went wrong.
 
+mod race;
+
 use std::io::{self, ErrorKind};
 use std::time::Instant;
 
@@ -31,16 +33,22 @@ pub struct ConnectError {
     pub shortage: Option<&'static str>,
 }
 
-/// Connects to the first endpoint that answers, in order. Has no deadline of its own: the caller drops it.
+/// Connects to an endpoint: of several, to the one that answers first, by happy eyeballs (RFC 8305). Has no deadline of
+/// its own: the caller drops it.
+///
+/// # Errors
+/// Where all fail, the error that says most about the backend; [`Cause::DnsFailed`] where there is no endpoint.
 pub async fn connect(endpoints: &[Endpoint], now: Instant) -> Result<Connection, ConnectError> {
-    let mut error = ConnectError { cause: Cause::DnsFailed, is_port_shortage: false, shortage: None };
-    for endpoint in endpoints {
-        match open(endpoint).await {
-            Ok(socket) => return Ok(Connection { socket, opened: now, requests: 0 }),
-            Err(failed) => error = cause_of_connect_error(&failed),
+    let connected = match endpoints {
+        [] => {
+            let (cause, is_port_shortage, shortage) = (Cause::DnsFailed, false, None);
+            return Err(ConnectError { cause, is_port_shortage, shortage });
         }
-    }
-    Err(error)
+        [one] => open(one).await.map_err(|error| cause_of_connect_error(&error)),
+        // Boxed, so that those with one endpoint need no room for it.
+        many => Box::pin(race::connect(many)).await,
+    };
+    connected.map(|socket| Connection { socket, opened: now, requests: 0 })
 }
 
 async fn open(endpoint: &Endpoint) -> io::Result<Socket> {
@@ -89,8 +97,56 @@ fn name_of_shortage(errno: Errno) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::net::SocketAddr;
+    use std::time::Duration;
+
+    use tokio::net::{TcpListener, TcpSocket};
+
     use super::*;
+
+    /// A listener whose queue is full: who connects is not heard.
+    pub(crate) struct Deaf {
+        listener: TcpListener,
+        _queue: Vec<TcpStream>,
+    }
+
+    impl Deaf {
+        pub(crate) fn endpoint(&self) -> Endpoint {
+            Endpoint::Tcp(self.listener.local_addr().unwrap())
+        }
+    }
+
+    /// A port that nobody listens on, nor ever will while this is held.
+    pub(crate) struct Closed(TcpSocket);
+
+    impl Closed {
+        pub(crate) fn endpoint(&self) -> Endpoint {
+            Endpoint::Tcp(self.0.local_addr().unwrap())
+        }
+    }
+
+    pub(crate) fn closed(address: &str) -> Closed {
+        let address: SocketAddr = address.parse().unwrap();
+        let socket = if address.is_ipv6() { TcpSocket::new_v6() } else { TcpSocket::new_v4() }.unwrap();
+        socket.bind(address).unwrap();
+        Closed(socket)
+    }
+
+    #[allow(clippy::disallowed_methods)]
+    pub(crate) async fn deaf() -> Deaf {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(0).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut queue = Vec::new();
+        let connect = || tokio::time::timeout(Duration::from_millis(100), TcpStream::connect(address));
+        while let Ok(connected) = connect().await {
+            queue.push(connected.unwrap());
+            assert!(queue.len() < 64, "the queue has no end");
+        }
+        Deaf { listener, _queue: queue }
+    }
 
     #[test]
     fn each_errno_has_its_cause() {

@@ -8,10 +8,11 @@ mod idle;
 mod probe;
 mod resolve;
 mod socket;
+mod stagger;
 
 pub use alarm::{Alarm, GRAIN, Sweep};
 pub use connect::{ConnectError, Connection, cause_of_connect_error, connect};
 pub use idle::{Idle, Keeping, Taken};
-pub use probe::probe;
+pub use probe::{Asked, Prober, Verdict};
 pub use resolve::resolve;
 pub use socket::Socket;

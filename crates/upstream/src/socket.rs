@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
+use evenkeel_model::Endpoint;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -67,6 +68,28 @@ impl Socket {
         }
     }
 
+    /// What it is connected to, if it still is.
+    pub(crate) fn peer(&self) -> Option<Endpoint> {
+        match self {
+            Socket::Tcp(stream) => stream.peer_addr().ok().map(Endpoint::Tcp),
+            Socket::Unix(stream) => {
+                stream.peer_addr().ok()?.as_pathname().map(|path| Endpoint::Unix(path.into()))
+            }
+        }
+    }
+
+    /// Whether it is both ends of its connection: what comes of connecting to a port of this machine that nobody listens
+    /// on, once the kernel happens to choose the same port for this side.
+    pub(crate) fn is_to_itself(&self) -> bool {
+        match self {
+            Socket::Tcp(stream) => match (stream.local_addr(), stream.peer_addr()) {
+                (Ok(local), Ok(peer)) => local == peer,
+                (Err(_), _) | (_, Err(_)) => false,
+            },
+            Socket::Unix(_) => false,
+        }
+    }
+
     /// Makes the close a reset, so that the peer cannot take what it has for the whole.
     pub fn reset_on_close(&self) {
         if let Socket::Tcp(stream) = self {
@@ -112,5 +135,26 @@ impl AsFd for Socket {
             Socket::Tcp(stream) => stream.as_fd(),
             Socket::Unix(stream) => stream.as_fd(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::{TcpListener, TcpSocket};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_from_a_port_to_itself_is_told_apart() {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let own = socket.local_addr().unwrap();
+        assert!(Socket::Tcp(socket.connect(own).await.unwrap()).is_to_itself());
+
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let socket = Socket::Tcp(TcpStream::connect(address).await.unwrap());
+        assert!(!socket.is_to_itself());
+        assert_eq!(socket.peer(), Some(Endpoint::Tcp(address)));
     }
 }

@@ -1,16 +1,15 @@
-//! Pools: their rules, their health policies, and backends that are there once.
+//! Pools: their rules, and backends that are there once.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use evenkeel_health::{Eject, HttpProbe, Policy, Probe, ProbeKind, TcpProbe};
-use evenkeel_model::PoolName;
+use evenkeel_model::{Address, PoolName};
 use evenkeel_routing::{Budget, Connections, PoolRule, Retry, Stall, Timeouts};
 
-use super::require;
+use super::{health, require};
 use crate::document::{
-    BackendDocument, BudgetDocument, ConnectionsDocument, EjectDocument, HealthDocument, Name, PoolDocument,
-    ProbeDocument, RetryDocument, StallDocument, Switch, TimeoutsDocument,
+    BackendDocument, BudgetDocument, ConnectionsDocument, Name, PoolDocument, RetryDocument, StallDocument,
+    Switch, TimeoutsDocument,
 };
 use crate::plan::{BackendPlan, PoolPlan, Resolve};
 use crate::problem::{Code, Problems};
@@ -45,7 +44,10 @@ fn pool<'a>(
         problems.at(&place.clone().at_key(), Code::BadValue, refusal.message, refusal.help);
     }
     let defaults = PoolRule::default();
-    let (health, when_all_ejected) = health(document.health, &place.key("health"), problems);
+    let resolve = document.resolve.map_or(Resolve::default(), |word| word.0);
+    let backends = backends(document.backends, resolve, &place.key("backends"), problems);
+    let when_all_ejected = document.health.as_ref().and_then(|health| health.when_all_ejected);
+    let health = health::check(document.health, &backends, &place.key("health"), problems);
     let limits = document.limits.as_ref();
     let plan = PoolPlan {
         name: PoolName::new(name),
@@ -55,7 +57,7 @@ fn pool<'a>(
             retry: retry(document.retry, defaults.retry),
             stall: document.stall.map_or(defaults.stall, |it| it.on().map(stall)),
             connections: document.connections.map_or(defaults.connections, connections),
-            when_all_ejected: when_all_ejected.unwrap_or(defaults.when_all_ejected),
+            when_all_ejected: when_all_ejected.map_or(defaults.when_all_ejected, |word| word.0),
             count_500: health.eject.is_some_and(|eject| eject.count_500),
             head_bytes: limits
                 .and_then(|limits| limits.head_bytes)
@@ -69,12 +71,17 @@ fn pool<'a>(
                 .map_or(defaults.proxy_status_addresses, |addresses| addresses.on().unwrap_or(false)),
         },
         health,
-        backends: backends(document.backends, &place.key("backends"), problems),
+        backends,
     };
     CheckedPool { plan, place }
 }
 
-fn backends(documents: Vec<BackendDocument>, list: &Place<'_>, problems: &mut Problems) -> Vec<BackendPlan> {
+fn backends(
+    documents: Vec<BackendDocument>,
+    resolve: Resolve,
+    list: &Place<'_>,
+    problems: &mut Problems,
+) -> Vec<BackendPlan> {
     if list.is_empty() {
         let help = "write at least one, like `backends: [\"127.0.0.1:3000\"]`";
         problems.at(&list.clone().at_key(), Code::Empty, "there is no backend", help);
@@ -82,7 +89,9 @@ fn backends(documents: Vec<BackendDocument>, list: &Place<'_>, problems: &mut Pr
     let (mut addresses, mut names) = (HashMap::new(), HashSet::new());
     let mut plans = Vec::new();
     for (document, place) in documents.into_iter().zip(list.items()) {
-        let plan = backend(document);
+        let written = document.resolve.map(|word| word.0);
+        let plan = backend(document, resolve);
+        check_resolve(written, &plan.address, &place, problems);
         let first = addresses.entry(plan.address.clone()).or_insert_with(|| place.path.clone());
         if *first != place.path {
             let message = format!("{} is in this pool already", quoted(&plan.address.to_string()));
@@ -103,12 +112,34 @@ fn backends(documents: Vec<BackendDocument>, list: &Place<'_>, problems: &mut Pr
     plans
 }
 
-fn backend(document: BackendDocument) -> BackendPlan {
+/// The pool's `resolve` concerns names alone; other addresses have the default, so that plans are equal.
+fn backend(document: BackendDocument, resolve: Resolve) -> BackendPlan {
+    let address = document.address.0;
+    let resolve = document.resolve.map_or(resolve, |word| word.0);
     BackendPlan {
         name: document.name.map(|name| name.0.0.into()),
-        address: document.address.0,
         weight: document.weight.map_or(1, |weight| weight.0 as u16),
-        resolve: Resolve::default(),
+        resolve: if is_name(&address) { resolve } else { Resolve::default() },
+        address,
+    }
+}
+
+fn check_resolve(written: Option<Resolve>, address: &Address, place: &Place<'_>, problems: &mut Problems) {
+    if written == Some(Resolve::Each) && !is_name(address) {
+        let message = format!("{} is no name, so there is nothing to resolve", quoted(&address.to_string()));
+        problems.at(
+            &place.key("resolve"),
+            Code::BadValue,
+            message,
+            "remove it, or write a name as the address",
+        );
+    }
+}
+
+fn is_name(address: &Address) -> bool {
+    match address {
+        Address::Name { .. } => true,
+        Address::Ip(_) | Address::Unix(_) => false,
     }
 }
 
@@ -177,91 +208,5 @@ fn connections(document: ConnectionsDocument) -> Connections {
         idle_per_backend: document
             .idle_per_backend
             .map_or(defaults.idle_per_backend, |count| count.0 as usize),
-    }
-}
-
-type WhenAllEjected = Option<evenkeel_routing::WhenAllEjected>;
-
-fn health(
-    document: Option<HealthDocument>,
-    place: &Place<'_>,
-    problems: &mut Problems,
-) -> (Policy, WhenAllEjected) {
-    let defaults = Policy::default();
-    let Some(document) = document else { return (defaults, None) };
-    let policy = Policy {
-        probe: document.probe.and_then(Switch::on).map(|it| probe(it, &place.key("probe"), problems)),
-        eject: match document.eject {
-            None => defaults.eject,
-            Some(it) => it.on().map(|it| eject(&it, &place.key("eject"), problems)),
-        },
-        slow_start: document
-            .slow_start
-            .map_or(defaults.slow_start, |it| it.on().map_or(Duration::ZERO, |time| time.0)),
-        initial: defaults.initial,
-    };
-    (policy, document.when_all_ejected.map(|word| word.0))
-}
-
-fn probe(document: ProbeDocument, place: &Place<'_>, problems: &mut Problems) -> Probe {
-    let defaults = Probe::default();
-    let interval = document.interval.map_or(defaults.interval, |wait| wait.0);
-    let timeout = document.timeout.map_or(defaults.timeout.min(interval), |wait| wait.0);
-    if timeout > interval && !place.is_any_broken(&["interval", "timeout"]) {
-        let help = "make it shorter, or the interval longer: a probe begins when the last one is over";
-        problems.at(&place.key("timeout"), Code::BadValue, "longer than `interval`", help);
-    }
-    let kind = match (document.path, document.tcp.unwrap_or(false)) {
-        (Some(path), is_tcp) => {
-            if is_tcp {
-                let message = "a probe asks for a path or connects, not both";
-                problems.at(&place.key("tcp").at_key(), Code::Conflict, message, "remove `tcp` or `path`");
-            }
-            ProbeKind::Http(HttpProbe::get(&path.0.0))
-        }
-        (None, true) => ProbeKind::Tcp(TcpProbe::default()),
-        (None, false) => {
-            if !place.is_any_broken(&["path", "tcp"]) {
-                let message = "it does not say what to ask";
-                problems.at(
-                    &place.clone().at_key(),
-                    Code::MissingKey,
-                    message,
-                    "write `path: /healthz`, or `tcp: true`",
-                );
-            }
-            ProbeKind::Tcp(TcpProbe::default())
-        }
-    };
-    Probe {
-        kind,
-        interval,
-        fast_interval: Probe::usual_fast_interval(interval),
-        timeout,
-        fall: document.fall.map_or(defaults.fall, |count| count.0 as u32),
-        rise: document.rise.map_or(defaults.rise, |count| count.0 as u32),
-        ..defaults
-    }
-}
-
-fn eject(document: &EjectDocument, place: &Place<'_>, problems: &mut Problems) -> Eject {
-    let defaults = Eject::default();
-    let wait = document.wait.map_or(defaults.wait, |wait| wait.0);
-    let longest_wait = document.longest_wait.map_or(defaults.longest_wait.max(wait), |wait| wait.0);
-    if longest_wait < wait && !place.is_any_broken(&["wait", "longest_wait"]) {
-        let message = format!("shorter than `wait`, which is `{}`", crate::document::show_duration(wait));
-        problems.at(
-            &place.key("longest_wait"),
-            Code::BadValue,
-            message,
-            "make it at least as long as `wait`",
-        );
-    }
-    Eject {
-        consecutive: document.consecutive.map_or(defaults.consecutive, |count| count.0 as u32),
-        wait,
-        longest_wait,
-        trial: document.trial.map_or(defaults.trial, |count| count.0 as u32),
-        ..defaults
     }
 }

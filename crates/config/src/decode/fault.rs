@@ -86,7 +86,7 @@ impl Error for Fault {
 
     fn unknown_field(key: &str, known: &'static [&'static str]) -> Self {
         let guess = did_you_mean(key, known.iter().copied());
-        let working = known.iter().copied().filter(|key| !is_not_yet(key, known));
+        let working = known.iter().copied().filter(|key| !is_not_yet(key));
         let help = format!("{guess}valid here: {}", listed(working));
         Fault::new(Code::UnknownKey, format!("unknown key {}", quoted(key)), help)
     }

@@ -1,16 +1,17 @@
 //! A plan written out as settings with names. Every struct is taken apart field by field, so that a new field does
 //! not compile until it is named here.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use evenkeel_health::{Eject, Policy, Probe, ProbeKind};
 use evenkeel_routing::{
     Balance, Budget, ClientLimits, ClientTimeouts, Connections, ForwardingRule, ListenerRule, PoolRule,
-    Retry, Rule, Stall, Timeouts, Underscores, WhenAllEjected,
+    Retry, Rule, Stall, Timeouts, Underscores,
 };
 
+use super::health;
 use crate::document::{show_bytes, show_duration};
-use crate::plan::{AccessLogRule, AdminRule, BackendPlan, Plan, PoolPlan};
+use crate::plan::{AccessLogRule, AdminRule, AdminSocket, BackendPlan, DnsRule, Plan, PoolPlan, Resolve};
 
 /// Everything that a plan says.
 pub(super) struct Settings(pub(super) Vec<Subject>);
@@ -29,23 +30,29 @@ pub(super) struct Subject {
 /// One key and its value.
 pub(super) struct Setting {
     pub(super) key: &'static str,
-    pub(super) value: String,
+    /// What is compared; `None` where the key is of no meaning, which another setting of the same subject tells.
+    pub(super) value: Option<String>,
+    /// What is told, where that is not the value.
+    pub(super) shown: Option<String>,
     /// Whether a route has it from its pool.
     pub(super) is_inherited: bool,
 }
 
 /// Writes a plan out.
 pub(super) fn settings(plan: &Plan) -> Settings {
-    let Plan { admin, workers, access_log, drain_timeout, dns: _, forwarding, listeners, routes, pools } =
-        plan;
-    let AdminRule { address, socket: _ } = admin;
+    let Plan { admin, workers, access_log, drain_timeout, dns, forwarding, listeners, routes, pools } = plan;
+    let AdminRule { address, socket } = admin;
+    let DnsRule { servers, timeout } = dns;
     let ForwardingRule { trusted_networks, via } = forwarding;
     let networks: Vec<String> = trusted_networks.iter().map(ToString::to_string).collect();
     let whole = vec![
         setting("admin.address", address.map_or("off".into(), |address| address.to_string())),
+        setting("admin.socket", show_socket(socket)),
         setting("workers", workers.map_or("auto".into(), |count| count.to_string())),
         setting("access_log", access_log.as_ref().map_or("off".into(), log)),
         setting("drain_timeout", show_duration(*drain_timeout)),
+        setting("dns.servers", show_servers(servers)),
+        setting("dns.timeout", show_duration(*timeout)),
         setting("trusted_networks", format!("[{}]", networks.join(", "))),
         setting("via", via.as_deref().unwrap_or("off").into()),
     ];
@@ -62,8 +69,25 @@ pub(super) fn settings(plan: &Plan) -> Settings {
     Settings(subjects)
 }
 
-fn setting(key: &'static str, value: String) -> Setting {
-    Setting { key, value, is_inherited: false }
+pub(super) fn setting(key: &'static str, value: String) -> Setting {
+    Setting { key, value: Some(value), shown: None, is_inherited: false }
+}
+
+/// Where the admin socket is, for people.
+pub(super) fn show_socket(socket: &AdminSocket) -> String {
+    match socket {
+        AdminSocket::Off => "off".into(),
+        AdminSocket::Usual => "at the usual place".into(),
+        AdminSocket::At(path) => path.display().to_string(),
+    }
+}
+
+fn show_servers(servers: &[SocketAddr]) -> String {
+    if servers.is_empty() {
+        return "those of /etc/resolv.conf".into();
+    }
+    let servers: Vec<String> = servers.iter().map(ToString::to_string).collect();
+    format!("[{}]", servers.join(", "))
 }
 
 fn log(log: &AccessLogRule) -> String {
@@ -189,13 +213,12 @@ fn pool(plan: &PoolPlan) -> Subject {
         stall,
         connections,
         when_all_ejected,
-        count_500: _,
+        count_500,
         head_bytes,
         informational,
         proxy_status_addresses,
     } = rule;
     let Connections { idle, idle_per_backend } = connections;
-    let Policy { probe, eject, slow_start, initial: _ } = health;
     let mut settings = vec![setting("balance", balance_word(*balance).into())];
     settings.extend(timeout_settings(timeouts));
     settings.extend(retry_settings(retry));
@@ -203,10 +226,9 @@ fn pool(plan: &PoolPlan) -> Subject {
         setting("stall", stall.as_ref().map_or("off".into(), show_stall)),
         setting("connections.idle", show_duration(*idle)),
         setting("connections.idle_per_backend", idle_per_backend.to_string()),
-        setting("health.probe", probe.as_ref().map_or("off".into(), show_probe)),
-        setting("health.eject", eject.as_ref().map_or("off".into(), show_eject)),
-        setting("health.slow_start", show_duration(*slow_start)),
-        setting("health.when_all_ejected", all_ejected_word(*when_all_ejected).into()),
+    ]);
+    settings.extend(health::settings(health, *count_500, *when_all_ejected));
+    settings.extend([
         setting("limits.head_bytes", show_bytes(*head_bytes as u64)),
         setting("limits.informational", informational.to_string()),
         setting("proxy_status.addresses", proxy_status_addresses.to_string()),
@@ -219,7 +241,7 @@ fn pool(plan: &PoolPlan) -> Subject {
 }
 
 fn backend(plan: &BackendPlan, pool: &str) -> Subject {
-    let BackendPlan { name, address, weight, resolve: _ } = plan;
+    let BackendPlan { name, address, weight, resolve } = plan;
     Subject {
         title: format!("{pool}: backend {address}"),
         parent: Some(pool.into()),
@@ -227,6 +249,7 @@ fn backend(plan: &BackendPlan, pool: &str) -> Subject {
         settings: vec![
             setting("name", name.as_deref().unwrap_or("none").into()),
             setting("weight", weight.to_string()),
+            setting("resolve", resolve_word(*resolve).into()),
         ],
     }
 }
@@ -241,22 +264,6 @@ fn show_stall(stall: &Stall) -> String {
     format!("{} or {factor} x p99", show_duration(*floor))
 }
 
-fn show_probe(probe: &Probe) -> String {
-    let Probe { kind, interval, timeout, fall, rise, .. } = probe;
-    let what = match kind {
-        ProbeKind::Http(http) => format!("{} {}", http.method, http.path),
-        ProbeKind::Tcp(_) => "connect".into(),
-    };
-    let (interval, timeout) = (show_duration(*interval), show_duration(*timeout));
-    format!("{what} every {interval}, timeout {timeout}, fall {fall}, rise {rise}")
-}
-
-fn show_eject(eject: &Eject) -> String {
-    let Eject { consecutive, wait, longest_wait, trial, .. } = eject;
-    let (wait, longest_wait) = (show_duration(*wait), show_duration(*longest_wait));
-    format!("after {consecutive}, wait {wait} to {longest_wait}, trial {trial}")
-}
-
 /// The word of the configuration.
 fn balance_word(balance: Balance) -> &'static str {
     match balance {
@@ -266,18 +273,17 @@ fn balance_word(balance: Balance) -> &'static str {
     }
 }
 
+fn resolve_word(resolve: Resolve) -> &'static str {
+    match resolve {
+        Resolve::Once => "once",
+        Resolve::Each => "each",
+    }
+}
+
 fn underscores_word(rule: Underscores) -> &'static str {
     match rule {
         Underscores::Drop => "drop",
         Underscores::Pass => "pass",
         Underscores::Refuse => "refuse",
-    }
-}
-
-fn all_ejected_word(rule: WhenAllEjected) -> &'static str {
-    match rule {
-        WhenAllEjected::LastResort => "last_resort",
-        WhenAllEjected::FailOpen => "fail_open",
-        WhenAllEjected::FailClosed => "fail_closed",
     }
 }

@@ -8,9 +8,10 @@ use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, StrDeserializer};
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
-use super::choice::NotYet;
+use super::choice::{Word, Words};
 use super::name::{BackendAddress, Name, Text};
 use super::quantity::Whole;
+use crate::plan::Resolve;
 
 /// Where requests go.
 #[derive(Debug)]
@@ -18,6 +19,7 @@ pub(crate) struct BackendDocument {
     pub(crate) name: Option<Text<Name>>,
     pub(crate) address: BackendAddress,
     pub(crate) weight: Option<Whole<1, 1000>>,
+    pub(crate) resolve: Option<Word<Resolve>>,
 }
 
 /// A backend with more than its address.
@@ -30,9 +32,13 @@ struct Full {
     address: Text<BackendAddress>,
     /// Share of requests, beside the others' weights. From 1 to 1000. Default: 1.
     weight: Option<Whole<1, 1000>>,
-    /// Does not work yet: how the name is resolved.
-    #[expect(dead_code, reason = "read only to be refused")]
-    resolve: Option<NotYet>,
+    /// What the addresses of its name are: `once`, ways to one backend; `each`, a backend each. Default: the pool's.
+    resolve: Option<Word<Resolve>>,
+}
+
+impl Words for Resolve {
+    const KNOWN: &'static [(&'static str, Self)] = &[("once", Resolve::Once), ("each", Resolve::Each)];
+    const LATER: &'static [&'static str] = &[];
 }
 
 impl<'de> Deserialize<'de> for BackendDocument {
@@ -48,12 +54,13 @@ impl<'de> Deserialize<'de> for BackendDocument {
 
             fn visit_str<E: Error>(self, text: &str) -> Result<BackendDocument, E> {
                 let Text(address) = Text::deserialize(StrDeserializer::new(text))?;
-                Ok(BackendDocument { name: None, address, weight: None })
+                Ok(BackendDocument { name: None, address, weight: None, resolve: None })
             }
 
             fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<BackendDocument, A::Error> {
                 let full = Full::deserialize(MapAccessDeserializer::new(entries))?;
-                Ok(BackendDocument { name: full.name, address: full.address.0, weight: full.weight })
+                let Full { name, address: Text(address), weight, resolve } = full;
+                Ok(BackendDocument { name, address, weight, resolve })
             }
         }
         from.deserialize_any(Reader)

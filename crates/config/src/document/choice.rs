@@ -33,6 +33,14 @@ impl<T> Switch<T> {
             Switch::On(value) => Some(value),
         }
     }
+
+    /// The same, of a reference.
+    pub(crate) fn as_ref(&self) -> Switch<&T> {
+        match self {
+            Switch::Off => Switch::Off,
+            Switch::On(value) => Switch::On(value),
+        }
+    }
 }
 
 /// A key that is planned: only its `off` is accepted.

@@ -34,14 +34,14 @@ impl FromStr for HostPattern {
 }
 
 /// IPv6 in brackets, as in a `Host` field.
-fn is_address(host: &str) -> bool {
+pub(super) fn is_address(host: &str) -> bool {
     match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
         Some(inner) => inner.parse::<std::net::Ipv6Addr>().is_ok(),
         None => host.parse::<std::net::Ipv4Addr>().is_ok(),
     }
 }
 
-fn is_name(host: &str) -> bool {
+pub(super) fn is_name(host: &str) -> bool {
     let is_label = |label: &str| {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         (1..=63).contains(&label.len()) && label.bytes().all(is_plain)

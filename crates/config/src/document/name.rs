@@ -88,6 +88,12 @@ impl FromStr for Name {
     }
 }
 
+/// Whether it is a token (RFC 9110, section 5.6.2).
+pub(crate) fn is_token(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_plain)
+}
+
 /// The name in `Via`: a token of RFC 9110, section 5.6.2.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ViaName(pub(crate) String);
@@ -96,8 +102,7 @@ impl FromStr for ViaName {
     type Err = Refusal;
 
     fn from_str(text: &str) -> Result<Self, Refusal> {
-        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-        if text.is_empty() || text.len() > LONGEST_NAME || !text.bytes().all(is_token) {
+        if text.len() > LONGEST_NAME || !is_token(text) {
             let message = format!("{} cannot be a name in `Via`", quoted(text));
             return Err(Refusal::new(message, "use letters, digits, `-` and `.`; or write `off`"));
         }
@@ -260,23 +265,32 @@ impl FromStr for LogPath {
     }
 }
 
-/// The path that a probe asks for.
+/// Where the admin socket is.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ProbePath(pub(crate) String);
+pub(crate) struct SocketPath(pub(crate) PathBuf);
 
-impl FromStr for ProbePath {
+/// Longest path that a Unix socket address can hold on Linux, in bytes.
+const LONGEST_SOCKET_PATH: usize = 107;
+
+impl FromStr for SocketPath {
     type Err = Refusal;
 
     fn from_str(text: &str) -> Result<Self, Refusal> {
-        let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
-        if !text.starts_with('/') {
-            let message = format!("{} does not begin with `/`", quoted(text));
-            return Err(Refusal::new(message, "write the path alone, like `/healthz`"));
+        let is_path = text.starts_with('/') && !text.ends_with('/') && !text.chars().any(char::is_control);
+        if !is_path {
+            let help = match text.strip_prefix("unix:") {
+                Some(path) if path.starts_with('/') => format!("write the path alone: {}", quoted(path)),
+                _ => "write the absolute path of a file, like `/run/evenkeel/admin.sock`; or `off`".into(),
+            };
+            return Err(Refusal::new(format_args!("{} is no place for a socket", quoted(text)), help));
         }
-        if !is_plain {
-            let message = format!("{} holds a character that cannot be sent", quoted(text));
-            return Err(Refusal::new(message, "write it percent-encoded, without a fragment"));
+        if text.len() > LONGEST_SOCKET_PATH {
+            let message = format!("{} is longer than {LONGEST_SOCKET_PATH} bytes", quoted(text));
+            return Err(Refusal::new(
+                message,
+                "Linux has no longer addresses of sockets; write a shorter path",
+            ));
         }
-        Ok(ProbePath(text.into()))
+        Ok(SocketPath(PathBuf::from(text)))
     }
 }

@@ -1,14 +1,14 @@
-//! A pool as written: its backends, and how they are used and watched.
+//! A pool as written: its backends, and how they are used.
 
-use evenkeel_routing::{Balance, WhenAllEjected};
+use evenkeel_routing::Balance;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::choice::{NotYet, Switch, Word, Words};
-use super::name::{ProbePath, Text};
 use super::quantity::{Bytes, Period, Whole};
 use super::share::Share;
-use super::{BackendDocument, HeadBytes, Time, Wait};
+use super::{BackendDocument, HeadBytes, HealthDocument, Time, Wait};
+use crate::plan::Resolve;
 
 /// A group of backends that serve the same.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -32,8 +32,8 @@ pub(crate) struct PoolDocument {
     pub(crate) stall: Option<Switch<StallDocument>>,
     /// What the `Proxy-Status` field of answers tells.
     pub(crate) proxy_status: Option<ProxyStatusDocument>,
-    /// Does not work yet: how names are resolved.
-    pub(crate) resolve: Option<NotYet>,
+    /// What the addresses of a backend's name are: `once`, ways to one backend; `each`, a backend each. Default: once.
+    pub(crate) resolve: Option<Word<Resolve>>,
     /// Does not work yet: TLS to backends.
     pub(crate) tls: Option<NotYet>,
 }
@@ -116,60 +116,6 @@ pub(crate) struct ProxyStatusDocument {
     pub(crate) addresses: Option<Switch<bool>>,
 }
 
-/// When a backend receives requests.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, expecting = "a map with `probe` or `eject`")]
-pub(crate) struct HealthDocument {
-    /// Active checks, beside the traffic; or `off`, the default.
-    pub(crate) probe: Option<Switch<ProbeDocument>>,
-    /// Ejection of a backend that fails requests; or `off`. Default: on.
-    pub(crate) eject: Option<Switch<EjectDocument>>,
-    /// How long the share of a re-admitted backend grows to its full weight; 0s or `off` gives it at once. Default: 10s.
-    pub(crate) slow_start: Option<Switch<Time>>,
-    /// What happens when every backend is out: `last_resort` tries them nevertheless, `fail_open` ignores health, `fail_closed` answers 503. Default: last_resort.
-    pub(crate) when_all_ejected: Option<Word<WhenAllEjected>>,
-}
-
-/// Active checks.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, expecting = "a map with `path` or `tcp`, or `off`")]
-pub(crate) struct ProbeDocument {
-    /// `GET` of this path passes with 200 to 399. Either this or `tcp` is required.
-    pub(crate) path: Option<Text<ProbePath>>,
-    /// `true`: a connection that is made passes.
-    pub(crate) tcp: Option<bool>,
-    /// Between the starts of two probes of a backend. Default: 2s.
-    pub(crate) interval: Option<Wait>,
-    /// For the whole answer; at most the interval. Default: 1s.
-    pub(crate) timeout: Option<Wait>,
-    /// Failures in a row that eject. From 1 to 100. Default: 3.
-    pub(crate) fall: Option<Whole<1, 100>>,
-    /// Successes in a row that re-admit. From 1 to 100. Default: 2.
-    pub(crate) rise: Option<Whole<1, 100>>,
-}
-
-/// Ejection of a backend that fails requests.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, expecting = "a map with `consecutive` or `wait`, or `off`")]
-pub(crate) struct EjectDocument {
-    /// Failures in a row that eject. From 1 to 1000. Default: 3.
-    pub(crate) consecutive: Option<Whole<1, 1000>>,
-    /// First wait before a trial. Default: 10s.
-    pub(crate) wait: Option<Wait>,
-    /// Longest wait: each failed trial doubles it up to this. Also how long a good run takes to be forgiven. Default: 5m.
-    pub(crate) longest_wait: Option<Wait>,
-    /// Successes of a trial, in a row, that re-admit. From 1 to 100. Default: 2.
-    pub(crate) trial: Option<Whole<1, 100>>,
-    /// Does not work yet: ejection by the share of failures.
-    pub(crate) rate: Option<NotYet>,
-    /// Does not work yet: from how many requests the share counts.
-    pub(crate) minimum_requests: Option<NotYet>,
-    /// Does not work yet: over which time the share is taken.
-    pub(crate) window: Option<NotYet>,
-    /// Does not work yet: the share of a pool that is never ejected.
-    pub(crate) keep_at_least: Option<NotYet>,
-}
-
 /// What backends may send.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a map with `head_bytes` or `informational`")]
@@ -187,13 +133,4 @@ impl Words for Balance {
         ("random", Balance::Random),
     ];
     const LATER: &'static [&'static str] = &["ring", "maglev"];
-}
-
-impl Words for WhenAllEjected {
-    const KNOWN: &'static [(&'static str, Self)] = &[
-        ("last_resort", WhenAllEjected::LastResort),
-        ("fail_open", WhenAllEjected::FailOpen),
-        ("fail_closed", WhenAllEjected::FailClosed),
-    ];
-    const LATER: &'static [&'static str] = &[];
 }

@@ -1,6 +1,6 @@
 //! Every example loads, and the full one tells the truth about defaults.
 
-use evenkeel_config::{Plan, parse, summary};
+use evenkeel_config::{AdminSocket, Plan, parse, summary};
 use evenkeel_health::{HttpProbe, Policy, Probe, ProbeKind};
 use evenkeel_routing::{ClientLimits, ClientTimeouts, PoolRule};
 
@@ -33,7 +33,9 @@ fn every_example_takes_its_addresses_from_the_environment() {
 fn the_full_example_shows_the_defaults() {
     let full = plan(&example("full.yaml"), &[]);
     let smallest = plan(&example("smallest.yaml"), &[]);
-    assert_eq!(full.admin, smallest.admin);
+    assert_eq!(full.admin.address, smallest.admin.address);
+    assert_eq!(full.admin.socket, AdminSocket::At("/run/evenkeel/admin.sock".into()));
+    assert_eq!(full.dns, smallest.dns);
     assert_eq!(full.workers, smallest.workers);
     assert_eq!(full.access_log, smallest.access_log);
     assert_eq!(full.drain_timeout, smallest.drain_timeout);

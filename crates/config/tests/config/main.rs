@@ -1,7 +1,11 @@
 //! The configuration as its users meet it: the examples, the reference, and what happens to a file full of slips.
 
+mod changes;
 mod examples;
+mod health;
+mod health_slips;
 mod mutations;
+mod naming;
 mod problems;
 mod reference;
 mod retries;

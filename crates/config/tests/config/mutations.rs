@@ -59,6 +59,9 @@ const PIECES: &[&str] = &[
     "web:",
     "127.0.0.1:80",
     "[::]:80",
+    "200-299",
+    "1.9",
+    "tcp: true",
 ];
 
 fn check(text: &str) {
@@ -91,7 +94,7 @@ proptest! {
     #[test]
     fn a_mutated_file_never_panics(
         changes in prop::collection::vec((0..10_000_usize, 0..12_usize, 0..PIECES.len() + 3), 1..8),
-        name in prop::sample::select(vec!["full.yaml", "routes.yaml", "environment.yaml"]),
+        name in prop::sample::select(vec!["full.yaml", "routes.yaml", "health.yaml", "environment.yaml"]),
     ) {
         check(&mutated(&example(name), &changes));
     }

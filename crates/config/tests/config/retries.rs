@@ -208,14 +208,6 @@ fn each_slip_is_one_problem_with_a_way_out() {
 }
 
 #[test]
-fn a_planned_key_of_one_map_works_in_another() {
-    let (code, message, _) = said("health: { eject: { window: 5s } }");
-    assert_eq!((code, message.as_str()), ("not-yet", "`window` does not work yet"));
-    let (_, _, help) = said("health: { eject: { windo: 5s } }");
-    assert!(help.ends_with("valid here: `consecutive`, `wait`, `longest_wait` and `trial`"), "{help}");
-}
-
-#[test]
 fn values_of_the_environment_are_read_alike() {
     let value = |name: &str| (name == "SHARE").then(|| "7%".to_string());
     let text = with_pool("retry: { budget: { share: \"${SHARE}\", window: \"${WINDOW:-5s}\" } }");

@@ -19,9 +19,7 @@ fn seconds(seconds: u64) -> Duration {
 #[test]
 fn off_turns_off_as_text_and_as_a_boolean() {
     for off in ["off", "false", "\"off\""] {
-        let top = plan(&with_top(&format!(
-            "admin: {{ address: {off} }}\naccess_log: {off}\nvia: {off}\ndns: {off}"
-        )));
+        let top = plan(&with_top(&format!("admin: {{ address: {off} }}\naccess_log: {off}\nvia: {off}")));
         assert_eq!((top.admin.address, top.access_log, top.forwarding.via), (None, None, None));
 
         let text = with_pool(&format!(

@@ -157,6 +157,7 @@ fn trailers_cannot_frame_route_or_authenticate() {
         "X-Forwarded-Anything",
         "X-Real-IP",
         "X-Request-Id",
+        "X-Evenkeel-Drain",
         "Date",
         "Location",
         "Vary",

@@ -33,6 +33,7 @@ pub(crate) struct Response {
     pub(crate) body: BodyKind,
     pub(crate) keep_alive: bool,
     pub(crate) keep_alive_timeout: Option<u64>,
+    pub(crate) drain: Option<String>,
     pub(crate) upgrade: Option<String>,
 }
 
@@ -183,6 +184,7 @@ fn seen_response(head: &ResponseHead, buffer: &[u8]) -> Response {
         body: head.body,
         keep_alive: head.keep_alive,
         keep_alive_timeout: head.keep_alive_timeout,
+        drain: head.drain.map(text),
         upgrade: head.upgrade.map(text),
     }
 }

@@ -264,6 +264,15 @@ fn keep_alive_tells_how_long_the_backend_waits() {
 }
 
 #[test]
+fn a_backend_that_asks_to_be_drained_says_so_once() {
+    let head = accepted("HTTP/1.1 204 x\r\nx-evenkeel-DRAIN: 30 \r\nConnection: x-evenkeel-drain\r\n\r\n");
+    assert_eq!(head.drain.as_deref(), Some("30"));
+    assert_eq!(head.fields[0].2, Known::Drain, "nobody nominates it away");
+    let twice = accepted("HTTP/1.1 204 x\r\nX-Evenkeel-Drain: 30\r\nX-Evenkeel-Drain: 40\r\n\r\n");
+    assert_eq!(twice.drain, None);
+}
+
+#[test]
 fn an_upgrade_and_nominated_fields_are_found() {
     let head = accepted(
         "HTTP/1.1 101 Switching\r\nConnection: upgrade, x-own\r\nUpgrade: websocket\r\nX-Own: a\r\n\r\n\x01",

@@ -6,8 +6,8 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use evenkeel_http1::{BodyDecoder, BodyKind, HeadLimits, Method, ResponseHead};
-use evenkeel_model::{Cause, Class, StatusClass};
-use evenkeel_upstream::{ConnectError, Connection};
+use evenkeel_model::{Cause, Class};
+use evenkeel_upstream::Connection;
 
 use crate::attempt::{Attempt, Failure};
 use crate::core::Core;
@@ -15,6 +15,7 @@ use crate::deadline::Deadlines;
 use crate::downstream::Downstream;
 use crate::exchange::{Exchange, Outgoing, Reading};
 use crate::flow::{Coding, Flow};
+use crate::journey::note_drain;
 
 /// One of the attempts that run side by side.
 pub(super) struct Lane {
@@ -33,7 +34,7 @@ pub(super) struct Lane {
 }
 
 pub(super) enum Line {
-    Connecting(Pin<Box<dyn Future<Output = Result<Connection, ConnectError>>>>),
+    Connecting(Pin<Box<dyn Future<Output = Result<Connection, Failure>>>>),
     Waiting(Exchange),
 }
 
@@ -43,10 +44,12 @@ pub(super) fn flow_of(head: usize) -> Flow {
 }
 
 impl Lane {
-    /// A backend's own error counts, even if no client sees it.
-    pub(super) fn count_error(&self) {
-        let class = StatusClass::of(self.response.status).index();
-        self.attempt.counters().responses[class].add(1);
+    /// A backend's own error counts, even if no client sees it, and so does what it wishes for itself.
+    pub(super) fn note_error(&self, now: Instant) {
+        self.attempt.count_head(self.response.status, now);
+        if let Line::Waiting(exchange) = &self.line {
+            note_drain(&self.attempt, &self.response, exchange.input.filled(), now);
+        }
     }
 
     pub(super) fn class(&self) -> Class {
@@ -68,7 +71,7 @@ impl Lane {
         if let Line::Connecting(connecting) = &mut self.line {
             match connecting.as_mut().poll(cx) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err((error.into(), Class::NotSent))),
+                Poll::Ready(Err(failure)) => return Poll::Ready(Err((failure, Class::NotSent))),
                 Poll::Ready(Ok(connection)) => {
                     self.attempt.counters().opened.add(1);
                     let now = Instant::now();
