@@ -8,7 +8,7 @@ use evenkeel_tests::nginx::free_address;
 use evenkeel_tests::product::{Product, Running};
 use evenkeel_tests::wait;
 
-use crate::scenario::BACKENDS;
+use crate::scenario::{BACKENDS, Scenario};
 use crate::settings;
 use crate::watch::Door;
 
@@ -66,7 +66,7 @@ impl Contestant {
     }
 
     /// Starts it before these backends, and waits until all are in service.
-    pub(crate) fn start(&self, backends: [SocketAddr; BACKENDS]) -> Proxy {
+    pub(crate) fn start(&self, scenario: Scenario, backends: [SocketAddr; BACKENDS]) -> Proxy {
         let backends = backends.map(|address| address.to_string());
         let admin = free_address();
         let running = Running::start(&self.product(), |listen, folder| {
@@ -76,7 +76,13 @@ impl Contestant {
                 }
                 Contestant::Evenkeel(_) => admin.to_string(),
             };
-            settings::of(self, &listen.to_string(), &door, backends.each_ref().map(String::as_str))
+            settings::of(
+                self,
+                Some(scenario),
+                &listen.to_string(),
+                &door,
+                backends.each_ref().map(String::as_str),
+            )
         });
         let door = match self {
             Contestant::Haproxy | Contestant::HaproxyObserving => {

@@ -53,7 +53,7 @@ fn text(arguments: &Arguments, rows: &[Row]) -> String {
          probes, timeouts and slow start. Clients send {RATE} requests a second, as in *Faults*, for several paths. Times are in seconds, \
          medians of {} rounds; the first is what the product says of its backend, looked at every 10 ms (HAProxy: `show stat`; evenkeel: \
          `/api/status`), the second is what the backend saw. A backend that is down sees nothing. *Never*: not before the mend, or not within \
-         {} s after it. A star: probes pass, only requests fail.\n\n\
+         {} s after it. A star: probes pass, only requests fail. For the slow one evenkeel has `{}`.\n\n\
          ### Time to eject\n\n\
          From the fault's begin until the product says that the backend is out / to the last request that it received before half a second \
          without any. For a poison URL, until anybody is out: all backends are well.\n\n{}\n\
@@ -66,6 +66,7 @@ fn text(arguments: &Arguments, rows: &[Row]) -> String {
          POSTs delivered twice: {}.\n\n{}",
         arguments.rounds,
         TAIL.as_secs(),
+        settings::LATENCY,
         table(contestants, rows, out),
         table(contestants, rows, back),
         PATIENCE.as_secs(),
@@ -125,7 +126,7 @@ fn configurations(contestants: &[Contestant]) -> String {
     }
     for contestant in contestants {
         let configuration =
-            settings::of(contestant, "PROXY", "DOOR", ["BACKEND-1", "BACKEND-2", "BACKEND-3"]);
+            settings::of(contestant, None, "PROXY", "DOOR", ["BACKEND-1", "BACKEND-2", "BACKEND-3"]);
         let _ = writeln!(text, "\n{}:\n\n```\n{}\n```", contestant.name(), configuration.trim_end());
     }
     text

@@ -66,7 +66,7 @@ pub(crate) fn run(scenario: Scenario, contestants: &[Contestant]) -> Vec<Outcome
 impl Scene {
     fn set(scenario: Scenario, contestant: &Contestant) -> Scene {
         let fleet = Fleet::start(scenario == Scenario::Slow);
-        let proxy = contestant.start(fleet.addresses());
+        let proxy = contestant.start(scenario, fleet.addresses());
         Scene { fleet, proxy }
     }
 

@@ -1,10 +1,19 @@
 //! The configurations, word for word: the same probes, the same timeouts, the same slow start.
 
 use crate::contestant::Contestant;
-use crate::scenario::BACKENDS;
+use crate::scenario::{BACKENDS, Scenario};
 
-/// The configuration of a contestant.
-pub(crate) fn of(contestant: &Contestant, listen: &str, door: &str, backends: [&str; BACKENDS]) -> String {
+/// What evenkeel is told besides where a backend is slow: slowness is no failure, unless somebody says so.
+pub(crate) const LATENCY: &str = "eject: { latency: 10 }";
+
+/// The configuration of a contestant; what it is in any scenario, or in this one.
+pub(crate) fn of(
+    contestant: &Contestant,
+    scenario: Option<Scenario>,
+    listen: &str,
+    door: &str,
+    backends: [&str; BACKENDS],
+) -> String {
     let (text, observe) = match contestant {
         Contestant::Haproxy => (HAPROXY, ""),
         Contestant::HaproxyObserving => (HAPROXY, " observe layer7 error-limit 3 on-error mark-down"),
@@ -19,7 +28,13 @@ pub(crate) fn of(contestant: &Contestant, listen: &str, door: &str, backends: [&
         ("BACKEND-2", two),
         ("BACKEND-3", three),
     ];
-    places.iter().fold(text.to_owned(), |text, (place, with)| text.replace(place, with))
+    let text = match scenario {
+        Some(Scenario::Slow) => {
+            text.replace("      slow_start", &format!("      {LATENCY}\n      slow_start"))
+        }
+        _ => text.to_owned(),
+    };
+    places.iter().fold(text, |text, (place, with)| text.replace(place, with))
 }
 
 /// Its retries are those of the comparison of faults: the best that it has.
@@ -68,11 +83,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn evenkeel_alone_can_be_told_that_slowness_is_a_failure() {
+        let slow = |contestant| of(&contestant, Some(Scenario::Slow), "a:1", "door", ["b:2", "c:3", "d:4"]);
+        assert!(slow(Contestant::Evenkeel("evenkeel".into())).contains(LATENCY));
+        assert!(!slow(Contestant::Haproxy).contains(LATENCY));
+    }
+
+    #[test]
     fn every_place_of_a_configuration_is_filled() {
         for contestant in
             [Contestant::Haproxy, Contestant::HaproxyObserving, Contestant::Evenkeel("evenkeel".into())]
         {
-            let text = of(&contestant, "a:1", "door", ["b:2", "c:3", "d:4"]);
+            let text = of(&contestant, None, "a:1", "door", ["b:2", "c:3", "d:4"]);
             assert!(["a:1", "door", "b:2", "c:3", "d:4"].iter().all(|place| text.contains(place)), "{text}");
             assert!(
                 ["PROXY", "DOOR", "BACKEND", "OBSERVE"].iter().all(|place| !text.contains(place)),
