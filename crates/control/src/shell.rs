@@ -1,6 +1,6 @@
 //! The shell around [`Control`]: its clock, its bell, and the tasks that carry its orders out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,8 +8,11 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use evenkeel_config::Plan;
 use evenkeel_health::ProbeResult;
-use evenkeel_model::{Cause, Command, CommandError, Done, Endpoint, NameFailure, ProbeFailure};
+use evenkeel_model::{
+    Address, BackendId, Cause, Command, CommandError, Done, Endpoint, NameFailure, ProbeFailure,
+};
 use evenkeel_routing::{Snapshot, View, Wake};
+use evenkeel_upstream::{Asked, Prober, Verdict};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::{Id, JoinError, JoinSet};
 
@@ -41,6 +44,7 @@ struct Shell {
     control: Control,
     view: View,
     wake: Arc<Wake>,
+    prober: Prober,
     tasks: JoinSet<Input>,
     /// What is said of a task that panicked.
     fallbacks: HashMap<Id, Input>,
@@ -67,6 +71,7 @@ pub fn start(workers: usize, seed: u64) -> (Handle, View, impl Future<Output = (
         control: Control::new(workers, seed, wake.clone()),
         view: view.clone(),
         wake,
+        prober: Prober::new(),
         tasks: JoinSet::new(),
         fallbacks: HashMap::new(),
         waiting: Vec::new(),
@@ -172,6 +177,8 @@ impl Shell {
             let is_new_plan = generation > self.view.load().generation;
             self.view.store(snapshot);
             if is_new_plan {
+                let there: HashSet<&BackendId> = self.control.backends().collect();
+                self.prober.retain(|id| there.contains(id));
                 for done in self.waiting.drain(..) {
                     // Who asked may be gone.
                     let _ = done.send(generation);
@@ -179,12 +186,13 @@ impl Shell {
             }
         }
         effects.notices.iter().for_each(log);
-        for ProbeOrder { id, endpoints, probe, host, is_fresh: _ } in effects.probes {
+        for order in effects.probes {
             let result = ProbeResult::Failed(ProbeFailure::Failed(Cause::Internal));
-            let failed = Input::Probed { id: id.clone(), result, drain: None };
+            let failed = Input::Probed { id: order.id.clone(), result, drain: None };
+            let prober = self.prober.clone();
             self.spawn(failed, async move {
-                let result = probe_any(&endpoints, &probe, &host).await;
-                Input::Probed { id, result, drain: None }
+                let Verdict { result, drain } = prober.probe(&asked(&order)).await;
+                Input::Probed { id: order.id, result, drain }
             });
         }
         for ResolveOrder { host, port } in effects.resolves {
@@ -224,21 +232,10 @@ impl Shell {
     }
 }
 
-/// A name may have endpoints that nobody listens on; the first that connects is the one that requests go to.
-async fn probe_any(endpoints: &[Endpoint], probe: &evenkeel_health::Probe, host: &str) -> ProbeResult {
-    let host = if host.starts_with("unix:") { "localhost" } else { host };
-    let mut result = ProbeResult::Failed(ProbeFailure::Failed(Cause::DnsFailed));
-    for endpoint in endpoints {
-        result = evenkeel_upstream::probe(endpoint, probe, host).await;
-        let cause = match result {
-            ProbeResult::Failed(ProbeFailure::Failed(cause)) => cause,
-            _ => return result,
-        };
-        if !matches!(cause, Cause::ConnectRefused | Cause::ConnectReset | Cause::Unroutable) {
-            return result;
-        }
-    }
-    result
+fn asked(order: &ProbeOrder) -> Asked<'_> {
+    let ProbeOrder { id, endpoints, probe, host, is_fresh } = order;
+    let host = if matches!(id.address, Address::Unix(_)) { "localhost" } else { host };
+    Asked { backend: id, endpoints, probe, host, wants_fresh: *is_fresh }
 }
 
 // A timer per connection is fine off the request path.

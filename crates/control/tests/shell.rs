@@ -79,7 +79,7 @@ async fn without_control_nothing_is_published() {
 #[tokio::test]
 async fn strikes_recorded_by_a_core_are_published_without_a_patrol() {
     let (handle, view, _control) = start();
-    let backends: Vec<_> = (1..=8).map(|port| format!("\"127.0.0.1:{port}\"")).collect();
+    let backends: Vec<_> = (1..=16).map(|port| format!("\"127.0.0.1:{port}\"")).collect();
     handle.publish(plan(&format!("backends: [{}]", backends.join(", ")))).await;
     let start = Instant::now();
     for index in 0..8 {

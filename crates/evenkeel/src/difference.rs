@@ -107,9 +107,11 @@ mod tests {
         let old = plan(&[("a", "127.0.0.1:81")]);
         let mut new = plan(&[("b", "127.0.0.1:81")]);
         new.workers = Some(workers(&old) + 1);
+        new.admin.socket = evenkeel_config::AdminSocket::Off;
         let problems = needs_restart(&old, &new);
         assert_eq!(problems.len(), 2);
         assert!(problems[0].contains("`workers`"), "{problems:?}");
+        assert!(problems[0].contains("`admin.socket`"), "{problems:?}");
         assert!(problems.iter().all(|problem| problem.contains("restart evenkeel, or")), "{problems:?}");
     }
 }

@@ -58,6 +58,7 @@ impl Cursor {
     }
 
     /// Goes on behind the places that were drawn.
+    #[inline(never)]
     fn deal(&mut self, length: usize) {
         let hand = &mut self.hand;
         self.position = self.position.wrapping_add(hand.dealt - hand.left) % length;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use evenkeel_model::{Endpoint, NameFailure, PoolCounters, PoolName, Status};
 
 use crate::order;
-use crate::{Backend, Budget, PoolRule, RetryLedger, Suspicion, WhenAllEjected};
+use crate::{Backend, Balance, Budget, PoolRule, RetryLedger, Suspicion, WhenAllEjected};
 
 /// A pool, immutable.
 #[derive(Debug)]
@@ -27,8 +27,10 @@ pub struct Pool {
     pub suspicion: Arc<Suspicion>,
     /// Members that receive requests, in smooth weighted order.
     pub(crate) admitted: Box<[u16]>,
-    /// Of these, the ones whose share grows no more, likewise; `None` while nobody's grows, so that a pick is spared it.
+    /// Of these, the ones whose share grows no more, likewise; `None` while nobody's grows.
     pub(crate) full: Option<Box<[u16]>>,
+    /// Whether a busy member may give way to another; else a pick is spared to look.
+    pub(crate) may_give_way: bool,
     /// By member: its weight, as far as it has ramped up, in hundredths.
     pub(crate) shares: Box<[u32]>,
     /// Members on trial.
@@ -75,6 +77,7 @@ impl Pool {
             is_ramping.then(|| order::smooth(&members, |member| is_in(&member.status) && is_full(member)));
         Pool {
             admitted,
+            may_give_way: full.is_some() || rule.balance == Balance::LeastRequests,
             full,
             shares: members.iter().map(order::share).collect(),
             on_trial: order::on_trial(&members),

@@ -16,43 +16,40 @@ impl Pool {
     /// Chooses among those in service that have not failed this request; `None`: there is none.
     #[inline]
     pub(crate) fn turn(&self, cursor: &mut Cursor, tried: &[u16]) -> Option<u16> {
-        let first = self.first_choice(cursor, tried)?;
-        let patience = match (self.rule.balance, &self.full) {
-            (Balance::RoundRobin | Balance::Random, None) => return Some(first),
-            (Balance::RoundRobin | Balance::Random, Some(_)) if !self.is_ramping(first) => {
-                return Some(first);
-            }
-            (Balance::RoundRobin | Balance::Random, Some(_)) => PATIENCE,
-            (Balance::LeastRequests, _) => 1,
-        };
-        Some(self.unless_busy(first, patience, cursor, tried))
-    }
-
-    #[inline]
-    fn first_choice(&self, cursor: &mut Cursor, tried: &[u16]) -> Option<u16> {
         let places = self.admitted.len();
         if places == 0 {
             return None;
         }
-        // A retry takes nobody's turn: else the one that fails would get every request first, of two. It goes anywhere,
-        // so that the neighbour of one that fails is not struck by all its requests.
         if !tried.is_empty() {
-            return anyone(&self.admitted, cursor, |member| !tried.contains(&member));
+            return self.turn_of_nobody(cursor, tried);
         }
         let place = match self.rule.balance {
             Balance::RoundRobin | Balance::LeastRequests => cursor.step(places),
             Balance::Random => cursor.draw(places),
         };
-        Some(self.admitted[place])
+        let first = self.admitted[place];
+        Some(if self.may_give_way { self.unless_busy(first, cursor, tried) } else { first })
     }
 
-    /// The first choice, unless it has requests in flight and is more than `patience` times as busy for its share as
-    /// another at random whose share grows no more.
-    fn unless_busy(&self, first: u16, patience: u64, cursor: &mut Cursor, tried: &[u16]) -> u16 {
+    /// A retry takes nobody's turn: else the one that fails would get every request first, of two. It goes anywhere, so
+    /// that the neighbour of one that fails is not struck by all its requests.
+    #[cold]
+    fn turn_of_nobody(&self, cursor: &mut Cursor, tried: &[u16]) -> Option<u16> {
+        let first = anyone(&self.admitted, cursor, |member| !tried.contains(&member))?;
+        Some(if self.may_give_way { self.unless_busy(first, cursor, tried) } else { first })
+    }
+
+    /// The first choice, unless it has requests in flight and is busier for its share than another at random whose share
+    /// grows no more: busier at all, if requests go to the least busy, else far busier while its own share grows.
+    #[inline(never)]
+    fn unless_busy(&self, first: u16, cursor: &mut Cursor, tried: &[u16]) -> u16 {
         let busy = self.in_flight(first);
-        if busy == 0 {
-            return first;
-        }
+        let patience = match self.rule.balance {
+            _ if busy == 0 => return first,
+            Balance::LeastRequests => 1,
+            Balance::RoundRobin | Balance::Random if self.is_ramping(first) => PATIENCE,
+            Balance::RoundRobin | Balance::Random => return first,
+        };
         let among = self.full.as_ref().unwrap_or(&self.admitted);
         let is_fit = |member| member != first && !tried.contains(&member);
         let Some(other) = anyone(among, cursor, is_fit) else { return first };

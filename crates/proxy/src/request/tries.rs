@@ -79,8 +79,20 @@ impl Request {
             return self.give_up();
         };
         self.verdicts.answer(self.core.index, attempt.backend());
+        if !self.tries.is_empty() {
+            self.note_rescue(attempt.backend());
+        }
         if let Some(suspect) = suspicion.key() {
             self.vouch(suspect);
+        }
+    }
+
+    /// What may be this machine's fault with all backends is none, once one of them has succeeded with the same request.
+    #[cold]
+    fn note_rescue(&self, by: &Arc<Backend>) {
+        let is_shared = |failed: &PastTry| failed.cause.is_some_and(|cause| cause.facts().is_shared);
+        if self.tries.iter().any(|failed| is_shared(failed) && !Arc::ptr_eq(&failed.backend, by)) {
+            by.rescue(self.core.index);
         }
     }
 

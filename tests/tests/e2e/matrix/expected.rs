@@ -16,8 +16,8 @@ pub(super) struct Expected {
     pub(super) deliveries: Option<usize>,
     /// Whether a stale connection was replaced.
     pub(super) is_refreshed: bool,
-    /// Whether the backends that failed are ejected, at one strike; `None` where the table leaves it to the blame.
-    pub(super) is_ejected: Option<bool>,
+    /// How many backends are ejected, at one strike; `None` where that depends on more than one request.
+    pub(super) ejections: Option<usize>,
 }
 
 pub(super) fn expected(row: &Row, cell: Cell) -> Expected {
@@ -47,10 +47,17 @@ pub(super) fn expected(row: &Row, cell: Cell) -> Expected {
         Asking::Elsewhere | Asking::TooMuch | Asking::AfterEjections => 0,
         _ => failed + answered,
     };
-    let is_ejected = match row.weight {
-        Weight::Hard => Some(true),
-        Weight::Soft => (is_hidden && failed > 0).then_some(true),
-        Weight::None => (row.asking != Asking::AfterEjections).then_some(false),
+    let ejections = match row.weight {
+        _ if row.ending == Ending::Left => Some(0),
+        _ if row.asking == Asking::AfterEjections => None,
+        Weight::None => Some(0),
+        // Sent to two and failed on both: it may be what broke them.
+        _ if row.class != "not_sent" && failed > 1 => Some(0),
+        // Of a pool that fails as a whole for what may be this side's fault, nobody is ejected once all of it is seen.
+        Weight::Hard if row.origin == "proxy" && failed > 1 => None,
+        // Of three, two are kept.
+        Weight::Hard => Some(failed.min(1)),
+        Weight::Soft => (is_hidden && failed > 0).then_some(1),
     };
     let is_failure = !row.cause.is_empty();
     Expected {
@@ -59,6 +66,6 @@ pub(super) fn expected(row: &Row, cell: Cell) -> Expected {
         attempts,
         deliveries,
         is_refreshed,
-        is_ejected: if row.ending == Ending::Left { Some(false) } else { is_ejected },
+        ejections,
     }
 }

@@ -231,10 +231,9 @@ impl Case<'_> {
         }
         let good = ["good-1", "good-2"].map(|name| sum("backend_ejections_total", &[("backend", name)]));
         self.is("ejections of good backends", Some(good), Some([0.0; 2]));
-        if let Some(is_ejected) = self.expected.is_ejected {
+        if let Some(expected) = self.expected.ejections {
             let ejections = sum("backend_ejections_total", &[]);
-            let strikes = if is_ejected { self.expected.failed } else { 0 };
-            self.is("ejections", Some(ejections), Some(strikes as f64));
+            self.is("ejections", Some(ejections), Some(expected as f64));
         }
     }
 

@@ -71,7 +71,7 @@ pub(super) enum Asking {
     Leaving,
     /// For a host that no route has.
     Elsewhere,
-    /// Once all backends are ejected.
+    /// Once all backends are ejected, which takes probes.
     AfterEjections,
 }
 

@@ -139,7 +139,6 @@ fn prepare(row: &Row, cells: &[Cell], evenkeel: &Evenkeel) {
     for cell in cells.iter().filter(|_| row.asking == Asking::AfterEjections) {
         let pool = cell.pool();
         wait::until_true(SOON, "three ejections", || {
-            client.get(&format!("/{pool}/warm"));
             evenkeel.metrics().sum("evenkeel_backend_ejections_total", &[("pool", &pool)]) == 3.0
         });
     }
@@ -156,7 +155,11 @@ fn configuration(row: &Row, cells: &[Cell], bad: &[String], good: &[String], fen
             Bad::All => [("bad-1", &bad[0]), ("bad-2", &bad[1]), ("bad-3", &bad[2])].map(named).into(),
         };
         let in_health = row.pool.strip_prefix("when_all_ejected");
-        let health = in_health.map_or_else(String::new, |value| format!(", when_all_ejected{value}"));
+        let health = in_health.map_or_else(String::new, |value| {
+            format!(
+                ", probe: {{ path: /, interval: 200ms, timeout: 200ms, fall: 1 }}, when_all_ejected{value}"
+            )
+        });
         let settings = if in_health.is_some() { "" } else { row.pool };
         pools.push_str(&format!(
             "  {pool}:\n    backends: [{}]\n    health: {{ eject: {{ consecutive: 1, wait: 60s }}{health} }}\n    {settings}\n",
@@ -167,10 +170,11 @@ fn configuration(row: &Row, cells: &[Cell], bad: &[String], good: &[String], fen
         "access_log: {{ path: stdout }}\nworkers: 1\n\
          listeners: [{{ name: edge, address: \"127.0.0.1:0\"{}{} }}]\n\
          routes:\n{routes}  - match: {{ path: /fence }}\n    pool: fence\n\
-         pools:\n{pools}  fence: {{ backends: [\"{}\"], health: {{ eject: {{ consecutive: 1 }} }} }}\n",
+         pools:\n{pools}  fence: {{ backends: [\"{}\", \"{}\"], health: {{ eject: {{ consecutive: 1 }} }} }}\n",
         if row.listener.is_empty() { "" } else { ", " },
         row.listener,
-        fence.address()
+        fence.address(),
+        good[0],
     )
 }
 
@@ -178,10 +182,11 @@ fn named((name, address): (&str, &String)) -> String {
     format!("{{ name: {name}, address: \"{address}\" }}")
 }
 
-/// Whatever was to be ejected by earlier requests is ejected when a backend of this last one is.
+/// Whatever was to be ejected by earlier requests is ejected when a backend of these last ones is.
 fn fence(evenkeel: &Evenkeel) {
-    Client::connect(evenkeel.address()).get("/fence");
+    let mut client = Client::connect(evenkeel.address());
     wait::until_true(SOON, "the last ejection", || {
+        client.get("/fence");
         evenkeel.metrics().sum("evenkeel_backend_ejections_total", &[("pool", "fence")]) == 1.0
     });
 }

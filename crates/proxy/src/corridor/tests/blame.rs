@@ -110,6 +110,22 @@ fn a_backend_that_answers_the_suspected_request_vouches_for_it() {
 }
 
 #[test]
+fn a_success_after_a_failure_that_all_may_share_is_told() {
+    let nameless = member("nameless.test:80".parse().unwrap());
+    let well = member(Address::Ip(server_of(OK)));
+    let mut proxy = Proxy::start(pool(PoolRule::default(), vec![nameless, well]));
+    for _ in 0..2 {
+        assert!(proxy.ask("GET", "/").starts_with("HTTP/1.1 200 "));
+    }
+    assert!(proxy.report(1).rescued, "all may have failed for the resolver");
+    let mut proxy = self::proxy(&[GARBAGE, OK]);
+    for _ in 0..2 {
+        proxy.ask("GET", "/");
+    }
+    assert!(!proxy.report(1).rescued, "that is the backend's own");
+}
+
+#[test]
 fn response_heads_are_counted_with_their_time() {
     let late = server(|_, stream| {
         let begun = Instant::now();
