@@ -5,7 +5,7 @@ VERSION := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\
 DIST := evenkeel-$(VERSION)-linux-$(shell uname -m)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build lint test bench compare-faults dist tools
+.PHONY: help run build lint test bench compare-faults compare-health dist tools
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' Makefile | expand -t 24
@@ -42,6 +42,10 @@ endif
 compare-faults: tools ## The same faults on evenkeel, HAProxy and nginx, and what clients see of them (ARGS="--quick" and others)
 	cargo build --profile quick -p evenkeel -p evenkeel-tests --bin evenkeel --bin compare-faults
 	$(TARGET)/quick/compare-faults $(ARGS)
+
+compare-health: tools ## Times to eject and to return beside HAProxy's, and the requests that failed (ARGS="--quick" and others)
+	cargo build --profile quick -p evenkeel -p evenkeel-tests --bin evenkeel --bin compare-health
+	$(TARGET)/quick/compare-health $(ARGS)
 
 dist: build ## An archive to install from, target/dist/
 	rm -rf $(TARGET)/dist/$(DIST)

@@ -1,4 +1,5 @@
-//! Sections of a document that programs write: each between two markers of its own, the rest as its authors left it.
+//! Sections of a document that programs write: each between two markers of its own, the rest as its authors left it; and
+//! the tables in them.
 
 use std::path::Path;
 
@@ -24,6 +25,14 @@ fn with(old: &str, section: &str, text: &str) -> String {
     format!("{before}{new}{after}")
 }
 
+/// A table: words in the first column, figures in the others.
+pub fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+    let head: Vec<_> = head.iter().map(|cell| (*cell).to_owned()).collect();
+    let rule = format!("|---|{}\n", "---:|".repeat(head.len() - 1));
+    rows.into_iter().fold(line(&head) + &rule, |table, row| table + &line(&row))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,6 +42,12 @@ mod tests {
         let old =
             "# Title\n\n<!-- a: begin -->\nold\n<!-- a: end -->\n\n<!-- b: begin -->\nb\n<!-- b: end -->\n";
         assert_eq!(with(old, "a", "new\n\n"), old.replace("old", "new"));
+    }
+
+    #[test]
+    fn figures_of_a_table_stand_to_the_right() {
+        let text = table(&["fault", "a", "b"], [vec!["x".to_owned(), "1".to_owned(), "2".to_owned()]]);
+        assert_eq!(text, "| fault | a | b |\n|---|---:|---:|\n| x | 1 | 2 |\n");
     }
 
     #[test]

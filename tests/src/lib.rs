@@ -4,20 +4,24 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a harness reports; nothing of this package ships")]
 
+pub mod arguments;
 pub mod backend;
 pub mod balancer;
 pub mod client;
 pub mod document;
+pub mod evidence;
 pub mod load;
 pub mod metrics;
 pub mod mutate;
 pub mod nginx;
 pub mod nonblocking;
+pub mod open_loop;
 pub mod pattern;
 pub mod process;
 pub mod product;
 pub mod raw;
 pub mod request;
+pub mod reserved;
 pub mod response;
 pub mod strict;
 pub mod structured;

@@ -9,6 +9,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::process::{self, Process};
+use crate::reserved::Reserved;
 use crate::tools::tool;
 use crate::{client, wait};
 
@@ -19,34 +20,58 @@ const SOON: Duration = Duration::from_secs(10);
 pub struct Nginx {
     folder: TempDir,
     name: String,
-    address: SocketAddr,
+    place: Reserved,
     process: Option<Process>,
 }
 
 impl Nginx {
     /// Starts one that answers every request with 200 and `NAME URI`.
     pub fn start(name: &str) -> Nginx {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut nginx = Nginx { folder, name: name.to_owned(), address: free_address(), process: None };
+        let mut nginx = Nginx::prepare(name);
         nginx.answer(200);
         nginx.run();
         nginx
     }
 
+    /// Starts one with one worker and this in its `http` block, which is told where to listen and its own folder.
+    pub fn start_with(name: &str, http: impl FnOnce(SocketAddr, &Path) -> String) -> Nginx {
+        let mut nginx = Nginx::prepare(name);
+        write_configuration(nginx.folder(), 1, &http(nginx.place.address, nginx.folder()));
+        nginx.run();
+        nginx
+    }
+
+    fn prepare(name: &str) -> Nginx {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        Nginx { folder, name: name.to_owned(), place: Reserved::default(), process: None }
+    }
+
+    /// Its prefix.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// As a configuration names it.
     pub fn address(&self) -> String {
-        self.address.to_string()
+        self.place.address.to_string()
     }
 
     /// Starts it (again) on its address, and waits until it answers.
     pub fn run(&mut self) {
         self.process = Some(launch(self.folder.path()));
-        wait_until_it_answers(self.address);
+        wait_until_it_answers(self.place.address);
     }
 
     /// Kills master and workers.
     pub fn kill(&mut self) {
         self.process = None;
+    }
+
+    /// Ends it as a service manager does, within a deadline; connections are closed at once.
+    pub fn stop(&mut self) {
+        let mut process = self.process.take().expect("a running nginx");
+        process.signal(Signal::TERM);
+        process.wait(SOON);
     }
 
     /// Stops master and workers where they are: the kernel still accepts connections, nobody answers.
@@ -65,7 +90,7 @@ impl Nginx {
         let process = self.process.as_ref().expect("a running nginx");
         process.signal(Signal::HUP);
         wait::until_true(SOON, "nginx to take its configuration", || {
-            client::try_get(self.address, "/").is_ok_and(|response| response.status == status)
+            client::try_get(self.place.address, "/").is_ok_and(|response| response.status == status)
         });
     }
 
@@ -73,7 +98,7 @@ impl Nginx {
         let server = format!(
             "server {{ listen {}; keepalive_requests 1000000; default_type text/plain; \
              location / {{ return {status} \"{} $request_uri\"; }} }}",
-            self.address, self.name
+            self.place.address, self.name
         );
         write_configuration(self.folder.path(), 2, &server);
     }
@@ -136,14 +161,14 @@ mod tests {
     #[test]
     fn an_nginx_is_broken_and_mended() {
         let mut nginx = Nginx::start("a");
-        assert_eq!(client::get(nginx.address, "/x").text(), "a /x");
+        assert_eq!(client::get(nginx.place.address, "/x").text(), "a /x");
         nginx.answer_with(502);
         nginx.answer_with(200);
         nginx.kill();
-        assert!(client::try_get(nginx.address, "/").is_err());
+        assert!(client::try_get(nginx.place.address, "/").is_err());
         nginx.run();
         nginx.freeze();
-        let mut waiting = client::Client::connect(nginx.address);
+        let mut waiting = client::Client::connect(nginx.place.address);
         waiting.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
         waiting.wait_at_most(Duration::from_millis(200));
         assert!(waiting.try_response("GET").is_err());

@@ -1,11 +1,19 @@
 //! The proxies that are set beside each other.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tempfile::TempDir;
 
 use crate::nginx;
 use crate::process::Process;
 use crate::tools::tool;
+
+/// Longest that a product takes to end.
+const STOPS_WITHIN: Duration = Duration::from_secs(40);
 
 /// A program that stands before backends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,10 +89,54 @@ impl Product {
     }
 }
 
+/// A product that runs.
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    process: Process,
+    folder: TempDir,
+}
+
+impl Running {
+    /// Runs a product, whose configuration is told where it listens and which folder is its own, until it answers.
+    pub fn start(product: &Product, configuration: impl FnOnce(SocketAddr, &Path) -> String) -> Running {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let address = nginx::free_address();
+        let process = product.launch(folder.path(), &configuration(address, folder.path()));
+        nginx::wait_until_it_answers(address);
+        Running { address, process, folder }
+    }
+
+    /// Its own folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Everything that it has written so far.
+    pub fn output(&self) -> String {
+        self.process.output()
+    }
+
+    /// Ends it; everything that it wrote.
+    pub fn end(mut self) -> String {
+        self.process.signal(Signal::TERM);
+        self.process.wait(STOPS_WITHIN);
+        self.process.output()
+    }
+}
+
 /// The program called `name` beside the one that runs.
 pub fn beside_this_program(name: &str) -> PathBuf {
     let program = std::env::current_exe().expect("a running program has a path");
     program.with_file_name(name)
+}
+
+/// What these products say about their versions, each line once.
+pub fn versions<'a>(products: impl Iterator<Item = &'a Product>) -> Vec<String> {
+    let mut versions: Vec<_> = products.map(Product::version).collect();
+    versions.sort();
+    versions.dedup();
+    versions
 }
 
 /// Processor, cores and kernel, for a report.

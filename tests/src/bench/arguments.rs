@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use evenkeel_tests::arguments::count;
 use evenkeel_tests::product::beside_this_program;
 
 const USAGE: &str = "\
@@ -44,7 +45,10 @@ impl Arguments {
                 "--bin" => arguments.binary = value()?.into(),
                 "--base" => arguments.base = Some(value()?.into()),
                 "--only" => arguments.only = value()?.split(',').map(str::to_owned).collect(),
-                "--rounds" => arguments.rounds = Some(number(&value()?)?),
+                "--rounds" => {
+                    arguments.rounds =
+                        Some(count(&value()?).map_err(|text| format!("--rounds {text}\n\n{USAGE}"))?)
+                }
                 "--write" => arguments.write = Some(value()?.into()),
                 _ => return Err(format!("{word}?\n\n{USAGE}")),
             }
@@ -56,9 +60,4 @@ impl Arguments {
     pub(crate) fn rounds(&self, default: usize) -> usize {
         self.rounds.unwrap_or(if self.is_quick { 1 } else { default })
     }
-}
-
-fn number(text: &str) -> Result<usize, String> {
-    let number = text.parse().ok().filter(|number| *number > 0);
-    number.ok_or(format!("--rounds {text}: not a positive number\n\n{USAGE}"))
 }

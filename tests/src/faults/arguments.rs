@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use evenkeel_tests::arguments::{list, positive};
 use evenkeel_tests::product::{Product, beside_this_program};
 
 use crate::contestant::Contestant;
@@ -85,10 +86,6 @@ fn backend(address: &str, orders: String) -> Result<Task, String> {
     Ok(Task::Backend { address, orders: orders.into() })
 }
 
-fn list<T>(text: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
-    text.split(',').map(read).collect()
-}
-
 fn contestants(name: &str, binary: &std::path::Path) -> Result<Vec<Contestant>, String> {
     let (product, tuned) = match name.split_once('-') {
         None => (name, vec![false, true]),
@@ -104,11 +101,6 @@ fn contestants(name: &str, binary: &std::path::Path) -> Result<Vec<Contestant>, 
 fn sorted(mut contestants: Vec<Contestant>) -> Vec<Contestant> {
     contestants.sort_by_key(|one| one.is_tuned);
     contestants
-}
-
-fn positive(text: &str) -> Result<f64, String> {
-    let number = text.parse().ok().filter(|number: &f64| number.is_finite() && *number > 0.0);
-    number.ok_or(format!("{text}: not a positive number"))
 }
 
 #[cfg(test)]

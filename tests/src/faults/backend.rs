@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use evenkeel_tests::open_loop::id;
 use evenkeel_tests::request::{Reader, Request};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{Domain, SockRef, Socket, Type};
@@ -110,11 +111,6 @@ fn tell(request: &Request) -> io::Result<()> {
         Some(id) => io::stdout().write_all(format!("{} {id}\n", request.method).as_bytes()),
         None => Ok(()),
     }
-}
-
-/// The number of a request, by its target; probes have none.
-pub(crate) fn id(target: &str) -> Option<usize> {
-    target.split_once("?id=")?.1.parse().ok()
 }
 
 /// Does with a request what was ordered; whether the connection goes on.

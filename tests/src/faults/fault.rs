@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use evenkeel_tests::open_loop::{Arrival, evenly, mixed};
+
 use crate::behaviour::{Behaviour, IDLE};
 
 /// Backends of each contestant.
@@ -12,10 +14,6 @@ const BAD: usize = 1;
 
 /// Requests a second, but for [`Fault::ClosesIdle`].
 const RATE: f64 = 200.0;
-
-/// One request in so many is a POST: one of each so many, by chance the first or the last. Were it always the same, turns
-/// among three backends and requests that are repeated could fall into step.
-const POSTS: usize = 5;
 
 /// Requests that arrive together in [`Fault::ClosesIdle`].
 const BURST: usize = 12;
@@ -55,13 +53,6 @@ pub(crate) enum Action {
     Continue,
     /// From the next request on.
     Behave(Behaviour),
-}
-
-/// A request that is due.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Arrival {
-    pub(crate) at: Duration,
-    pub(crate) is_post: bool,
 }
 
 impl Fault {
@@ -131,15 +122,14 @@ impl Fault {
 
     /// When requests arrive, whatever becomes of those before them.
     pub(crate) fn arrivals(self, factor: f64) -> Vec<Arrival> {
-        let at = match self {
-            Fault::Killed => evenly(23.0 * factor),
-            Fault::Hung | Fault::Stopped => evenly(20.0 * factor),
-            Fault::Resets | Fault::Closes | Fault::Status502 | Fault::Garbage => evenly(11.0 * factor),
-            Fault::Rolling => evenly(11.5 * factor),
+        let evenly = |seconds: f64| evenly(seconds * factor, RATE);
+        mixed(match self {
+            Fault::Killed => evenly(23.0),
+            Fault::Hung | Fault::Stopped => evenly(20.0),
+            Fault::Resets | Fault::Closes | Fault::Status502 | Fault::Garbage => evenly(11.0),
+            Fault::Rolling => evenly(11.5),
             Fault::ClosesIdle => in_bursts((32.0 * factor).ceil() as usize),
-        };
-        let arrival = |(index, at)| Arrival { at, is_post: index % POSTS == chance(index / POSTS) % POSTS };
-        at.into_iter().enumerate().map(arrival).collect()
+        })
     }
 }
 
@@ -147,19 +137,6 @@ impl Fault {
 fn restart(backend: usize) -> [(f64, usize, Action); 2] {
     let at = 1.0 + 2.5 * backend as f64;
     [(at, backend, Action::Kill), (at + 1.0, backend, Action::Start)]
-}
-
-fn evenly(seconds: f64) -> Vec<Duration> {
-    let due = |index| Duration::from_secs_f64(f64::from(index) / RATE);
-    (0..(seconds * RATE).round() as u32).map(due).collect()
-}
-
-/// A number that is the same in every run and looks like none in particular (the finaliser of SplitMix64).
-fn chance(seed: usize) -> usize {
-    let mixed = (seed as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (mixed ^ (mixed >> 31)) as usize
 }
 
 /// Bursts with gaps around the age at which idle connections are closed, from 2 ms less to 2 ms more: some meet the close.
@@ -176,25 +153,12 @@ fn in_bursts(bursts: usize) -> Vec<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     #[test]
-    fn one_request_in_five_is_a_post() {
+    fn requests_arrive_as_long_as_the_report_says() {
         let counts = Fault::ALL.map(|fault| fault.arrivals(1.0).len());
         assert_eq!(counts, [4600, 4000, 4000, 2200, 2200, 2200, 2200, 2300, 384]);
-        for fault in Fault::ALL {
-            let arrivals = fault.arrivals(1.0);
-            let posts = arrivals.iter().filter(|arrival| arrival.is_post).count();
-            // The last few may have one, too.
-            assert!(posts - arrivals.len() / 5 <= 1, "{fault:?}");
-            let places =
-                arrivals.chunks(5).filter_map(|five| five.iter().position(|arrival| arrival.is_post));
-            let places: BTreeSet<_> = places.collect();
-            assert_eq!(places.len(), 5, "{fault:?}");
-            assert!(arrivals.is_sorted_by_key(|arrival| arrival.at), "{fault:?}");
-        }
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! The backends of one contestant: processes that are killed, stopped, started and ordered about as a schedule says.
 
-use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -8,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use evenkeel_tests::open_loop::Deliveries;
 use evenkeel_tests::process::Process;
+use evenkeel_tests::reserved::Reserved;
 use evenkeel_tests::wait;
 use rustix::process::Signal;
-use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 
 use crate::behaviour::Behaviour;
@@ -31,17 +31,12 @@ pub(crate) struct Fleet {
 /// One backend, whether it runs or not.
 struct Ship {
     name: &'static str,
-    address: SocketAddr,
-    /// Bound, never listening: the port stays ours while no process holds it.
-    _reserved: Socket,
+    place: Reserved,
     listener: UnixListener,
     orders: PathBuf,
     folder: PathBuf,
     running: Option<(Process, BufReader<UnixStream>)>,
 }
-
-/// How often each request arrived whole at a backend, by its number.
-pub(crate) type Deliveries = HashMap<usize, usize>;
 
 impl Fleet {
     /// Starts three that are well.
@@ -52,7 +47,7 @@ impl Fleet {
     }
 
     pub(crate) fn addresses(&self) -> [SocketAddr; BACKENDS] {
-        self.ships.each_ref().map(|ship| ship.address)
+        self.ships.each_ref().map(|ship| ship.place.address)
     }
 
     /// Does what a schedule says, each step at its time after `begun`.
@@ -92,15 +87,11 @@ fn count(told: &str, deliveries: &mut Deliveries) {
 
 impl Ship {
     fn launch(name: &'static str, folder: &Path) -> Ship {
-        let reserved = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        reserved.set_reuse_address(true).unwrap();
-        reserved.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("the kernel has a free port");
-        let address = reserved.local_addr().unwrap().as_socket().unwrap();
         let orders = folder.join(format!("{name}.orders"));
         let listener = UnixListener::bind(&orders).expect("a short path");
         listener.set_nonblocking(true).unwrap();
         let folder = folder.to_owned();
-        let mut ship = Ship { name, address, _reserved: reserved, listener, orders, folder, running: None };
+        let mut ship = Ship { name, place: Reserved::default(), listener, orders, folder, running: None };
         ship.start();
         ship
     }
@@ -108,7 +99,7 @@ impl Ship {
     /// Starts a process and waits until it is ready.
     fn start(&mut self) {
         let mut command = Command::new(std::env::current_exe().expect("a running program has a path"));
-        command.arg("backend").arg(self.address.to_string()).arg(&self.orders);
+        command.arg("backend").arg(self.place.address.to_string()).arg(&self.orders);
         let process = Process::start(self.name, command, &self.folder);
         let orders = wait::until(SOON, "a backend that listens", || self.listener.accept().ok()).0;
         orders.set_nonblocking(false).unwrap();

@@ -2,16 +2,12 @@
 //!
 //! No GET fails with the smallest configuration; a POST fails only where it was sent; no POST arrives twice.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::client::{End, Seen};
-use crate::evidence::Evidence;
-use crate::round::Outcome;
-use crate::tally::Tally;
+use evenkeel_tests::evidence::{Evidence, notes};
+use evenkeel_tests::open_loop::{End, Tally};
 
-/// Lines of the log that are shown of each kind of failure.
-const SHOWN: usize = 2;
+use crate::round::Outcome;
 
 /// What there is to say about an outcome; nobody but evenkeel has promised anything.
 pub(crate) struct Verdict {
@@ -23,16 +19,17 @@ pub(crate) struct Verdict {
 
 /// Judges an outcome.
 pub(crate) fn judge(outcome: &Outcome) -> Verdict {
-    let (name, seen) = (outcome.contestant.name(), &outcome.seen);
+    let name = outcome.contestant.name();
+    let seen = || outcome.seen.iter().enumerate();
     if !outcome.contestant.is_ours() {
-        return Verdict { notes: notes(&name, seen, None), broken: Vec::new() };
+        return Verdict { notes: notes(&name, seen(), None), broken: Vec::new() };
     }
     let evidence = Evidence::of(&outcome.output);
-    Verdict { notes: notes(&name, seen, Some(&evidence)), broken: broken(outcome, &evidence) }
+    Verdict { notes: notes(&name, seen(), Some(&evidence)), broken: broken(outcome, &evidence) }
 }
 
 fn broken(outcome: &Outcome, evidence: &Evidence) -> Vec<String> {
-    let tally = Tally::of(&outcome.seen, &outcome.deliveries);
+    let tally = Tally::of(outcome.seen.iter().enumerate(), &outcome.deliveries);
     let failed_posts =
         outcome.seen.iter().enumerate().filter(|(_, one)| one.is_post && one.end != End::Answered);
     let unsent = failed_posts.filter(|(id, _)| evidence.was_never_sent(*id)).count();
@@ -49,25 +46,6 @@ fn broken(outcome: &Outcome, evidence: &Evidence) -> Vec<String> {
     promises.into_iter().filter(is_broken).map(told).collect()
 }
 
-fn notes(name: &str, seen: &[Seen], evidence: Option<&Evidence>) -> Vec<String> {
-    let mut kinds: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (id, one) in seen.iter().enumerate().filter(|(_, one)| one.end != End::Answered) {
-        let method = if one.is_post { "POST" } else { "GET" };
-        let why = evidence.map_or(String::new(), |evidence| format!("; its log: {}", evidence.why(id)));
-        kinds.entry(format!("{method}, {:?}{why}", one.end)).or_default().push(id);
-    }
-    let mut notes = Vec::new();
-    for (kind, ids) in kinds {
-        notes.push(format!("{name}: {} x {kind}", ids.len()));
-        let lines = ids.iter().filter_map(|id| Some((&seen[*id], evidence?.line(*id)?)));
-        for (one, line) in lines.take(SHOWN) {
-            let (at, took) = (one.at.as_secs_f64(), one.took.as_secs_f64());
-            notes.push(format!("  at {at:.3} s, took {took:.3} s: {line}"));
-        }
-    }
-    notes
-}
-
 impl fmt::Display for Verdict {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.notes.iter().try_for_each(|note| writeln!(out, "    {note}"))
@@ -76,18 +54,17 @@ impl fmt::Display for Verdict {
 
 #[cfg(test)]
 mod tests {
+    use evenkeel_tests::open_loop::{Deliveries, seen_as};
     use evenkeel_tests::product::Product;
 
     use super::*;
     use crate::contestant::Contestant;
     use crate::fault::Fault;
-    use crate::fleet::Deliveries;
-    use crate::tally::tests::seen;
 
     fn outcome(product: Product, is_tuned: bool, ends: &[(char, End)], output: &str) -> Outcome {
         let contestant = Contestant { product, is_tuned };
         let deliveries = Deliveries::from([(0, 2), (1, 2)]);
-        Outcome { fault: Fault::Hung, contestant, seen: seen(ends), deliveries, output: output.to_owned() }
+        Outcome { fault: Fault::Hung, contestant, seen: seen_as(ends), deliveries, output: output.to_owned() }
     }
 
     fn ours(is_tuned: bool, ends: &[(char, End)], output: &str) -> Vec<String> {
@@ -122,27 +99,5 @@ mod tests {
         let verdict = judge(&outcome(Product::Nginx, false, &[('G', End::Status(502))], ""));
         assert!(verdict.broken.is_empty());
         assert_eq!(verdict.to_string(), "    nginx, smallest: 1 x GET, Status(502)\n");
-    }
-
-    #[test]
-    fn failures_of_one_kind_are_told_together_with_examples() {
-        let seen =
-            seen(&[('G', End::Impatient), ('G', End::Impatient), ('G', End::Impatient), ('P', End::Broken)]);
-        let line = |id| format!(r#"{{"path":"/?id={id}","status":499,"cause":"client_abort","attempts":1}}"#);
-        let log: Vec<String> = (0..3).map(line).collect();
-        let notes = notes("evenkeel", &seen, Some(&Evidence::of(&log.join("\n"))));
-        let expected = [
-            "evenkeel: 3 x GET, Impatient; its log: 499 client_abort, -, after 1 attempts".to_owned(),
-            format!("  at 0.000 s, took 0.001 s: {}", sorted(&log[0])),
-            format!("  at 0.000 s, took 0.002 s: {}", sorted(&log[1])),
-            "evenkeel: 1 x POST, Broken; its log: not in the access log".to_owned(),
-        ];
-        assert_eq!(notes, expected);
-    }
-
-    /// A line as it is written again.
-    fn sorted(line: &str) -> String {
-        let line: serde_json::Value = serde_json::from_str(line).unwrap();
-        line.to_string()
     }
 }

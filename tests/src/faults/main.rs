@@ -11,17 +11,13 @@
 mod arguments;
 mod backend;
 mod behaviour;
-mod client;
 mod contestant;
-mod conversation;
-mod evidence;
 mod fault;
 mod fleet;
 mod judge;
 mod report;
 mod round;
 mod settings;
-mod tally;
 
 use std::process::ExitCode;
 

@@ -4,15 +4,14 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use evenkeel_tests::document;
-use evenkeel_tests::product::machine;
+use evenkeel_tests::open_loop::{PATIENCE, Tally};
+use evenkeel_tests::product::{machine, versions};
 
 use crate::arguments::Arguments;
-use crate::client::PATIENCE;
 use crate::contestant::Contestant;
 use crate::fault::{BACKENDS, Fault};
 use crate::round::Outcome;
 use crate::settings;
-use crate::tally::Tally;
 
 /// The figures of all faults so far.
 pub(crate) struct Report {
@@ -35,9 +34,10 @@ impl Report {
 
     /// Takes in the outcomes of a fault; its line.
     pub(crate) fn add(&mut self, fault: Fault, outcomes: &[Outcome]) -> String {
-        let tallies: Vec<_> = outcomes.iter().map(|one| Tally::of(&one.seen, &one.deliveries)).collect();
+        let tallies: Vec<_> =
+            outcomes.iter().map(|one| Tally::of(one.seen.iter().enumerate(), &one.deliveries)).collect();
         let cell = |tally: &Tally| {
-            let text = format!("{}, {}, {}", failures(tally), tally.doubled_posts, seconds(tally.slowest));
+            let text = format!("{}, {}, {}", tally.failures(), tally.doubled_posts, seconds(tally.slowest));
             format!("{text:>20}")
         };
         let cells: Vec<_> = tallies.iter().map(cell).collect();
@@ -87,7 +87,7 @@ impl Report {
             "Failed GETs, failed POSTs; with +, GETs that succeeded because the client itself sent them again:\n\n{}\n\
              The slowest answer, of the requests that were answered, in seconds:\n\n{}\n\
              POSTs delivered twice: {}.\n",
-            self.table(is_tuned, failures),
+            self.table(is_tuned, Tally::failures),
             self.table(is_tuned, |tally| seconds(tally.slowest)),
             self.doubled(is_tuned)
         )
@@ -96,18 +96,14 @@ impl Report {
     /// A row for each fault, a column for each product with this kind of configuration.
     fn table(&self, is_tuned: bool, cell: impl Fn(&Tally) -> String) -> String {
         let columns: Vec<_> = self.columns(is_tuned).collect();
-        let names: Vec<_> = columns.iter().map(|(_, one)| one.product.name()).collect();
-        let mut table = format!(
-            "| fault | requests | {} |\n|---|---:|{}\n",
-            names.join(" | "),
-            "---:|".repeat(names.len())
-        );
-        for (fault, tallies) in &self.rows {
-            let cells: Vec<_> = columns.iter().map(|(place, _)| cell(&tallies[*place])).collect();
+        let names = columns.iter().map(|(_, one)| one.product.name());
+        let head: Vec<_> = ["fault", "requests"].into_iter().chain(names).collect();
+        let row = |(fault, tallies): &(Fault, Vec<Tally>)| {
             let requests = tallies.first().map_or(0, |tally| tally.requests);
-            let _ = writeln!(table, "| {} | {requests} | {} |", fault.title(), cells.join(" | "));
-        }
-        table
+            let words = [fault.title().to_owned(), requests.to_string()];
+            words.into_iter().chain(columns.iter().map(|(place, _)| cell(&tallies[*place]))).collect()
+        };
+        document::table(&head, self.rows.iter().map(row))
     }
 
     fn doubled(&self, is_tuned: bool) -> String {
@@ -125,11 +121,7 @@ impl Report {
 
     fn settings(&self) -> String {
         let mut text = format!("### Their versions and settings\n\n- machine: {}\n", machine());
-        let mut versions: Vec<_> = self.contestants.iter().map(|one| one.product.version()).collect();
-        versions.dedup();
-        versions.sort();
-        versions.dedup();
-        for version in versions {
+        for version in versions(self.contestants.iter().map(|one| &one.product)) {
             let _ = writeln!(text, "- {version}");
         }
         text.push_str(
@@ -144,11 +136,6 @@ impl Report {
         }
         text
     }
-}
-
-fn failures(tally: &Tally) -> String {
-    let repeated = if tally.repeated_gets > 0 { format!(" +{}", tally.repeated_gets) } else { String::new() };
-    format!("{}{repeated}, {}", tally.failed_gets, tally.failed_posts)
 }
 
 fn seconds(time: Duration) -> String {
@@ -178,7 +165,7 @@ mod tests {
             ..Tally::default()
         };
         let report = report(&[haproxy, Tally { doubled_posts: 2, ..haproxy }]);
-        let table = report.table(false, failures);
+        let table = report.table(false, Tally::failures);
         assert!(
             table.starts_with("| fault | requests | HAProxy | nginx |\n|---|---:|---:|---:|\n"),
             "{table}"

@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use evenkeel_tests::open_loop::{self, Arrival, Deliveries, End, Seen};
+use evenkeel_tests::product::Running;
+
 use crate::arguments::Arguments;
-use crate::client::{self, End, Seen};
-use crate::contestant::{Contestant, Running};
-use crate::fault::{Arrival, Fault, Step};
-use crate::fleet::{Deliveries, Fleet};
+use crate::contestant::Contestant;
+use crate::fault::{Fault, Step};
+use crate::fleet::Fleet;
 
 /// From the last start to the first request.
 const HEAD_START: Duration = Duration::from_millis(200);
@@ -56,7 +58,7 @@ impl Scene {
     fn play(mut self, fault: Fault, steps: &[Step], arrivals: &[Arrival], begun: Instant) -> Outcome {
         let seen = std::thread::scope(|scope| {
             scope.spawn(|| self.fleet.follow(steps, begun));
-            client::run(self.running.address, arrivals, begun)
+            open_loop::run(self.running.address, arrivals, begun)
         });
         let output = self.running.end();
         let deliveries = self.fleet.end();

@@ -3,47 +3,50 @@
 //! One thread, one epoll. Connections are kept and used again, as browsers do; and as a browser does, a GET is sent once more
 //! if the connection that was kept turned out to be closed. A POST is not, and nobody waits longer than [`PATIENCE`].
 
+mod arrival;
+mod conversation;
+mod tally;
+
 use std::collections::HashMap;
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use evenkeel_tests::response::Response;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 
-use crate::conversation::{Conversation, Progress};
-use crate::fault::Arrival;
+use self::conversation::{Conversation, Progress};
+use crate::response::Response;
+
+pub use arrival::{Arrival, evenly, id, mixed, target};
+pub use tally::{Deliveries, Tally, seen_as};
 
 /// How long a client waits for its answer.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A kept connection is not used after so long: servers close theirs much later.
 const KEEP: Duration = Duration::from_secs(5);
 
-/// What is asked for, in turn.
-const PATHS: [&str; 4] = ["/", "/a", "/b/c", "/api/v1/items"];
-
-/// What is posted to, in turn.
-const POST_PATHS: [&str; 2] = ["/orders", "/api/v1/items"];
-
 /// One request as its client saw it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Seen {
+pub struct Seen {
     /// When it was due.
-    pub(crate) at: Duration,
-    pub(crate) is_post: bool,
+    pub at: Duration,
+    /// Whether it is a POST, else a GET.
+    pub is_post: bool,
     /// From then to its end.
-    pub(crate) took: Duration,
-    pub(crate) end: End,
+    pub took: Duration,
+    /// How it ended.
+    pub end: End,
     /// Whether the client itself sent it again.
-    pub(crate) is_repeated: bool,
+    pub is_repeated: bool,
 }
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
+pub enum End {
     /// With its own 200.
     Answered,
     /// With a 200 that is an answer to something else.
@@ -58,8 +61,18 @@ pub(crate) enum End {
     Impatient,
 }
 
-/// Makes these requests, each at its time after `begun`.
-pub(crate) fn run(address: SocketAddr, arrivals: &[Arrival], begun: Instant) -> Vec<Seen> {
+/// Makes these requests, each at its time after `begun`; what became of each, in their order.
+pub fn run(address: SocketAddr, arrivals: &[Arrival], begun: Instant) -> Vec<Seen> {
+    run_until(address, arrivals, begun, &AtomicBool::new(false))
+}
+
+/// As [`run`], but begins no more requests once `is_over`: what became of those that it had begun.
+pub fn run_until(
+    address: SocketAddr,
+    arrivals: &[Arrival],
+    begun: Instant,
+    is_over: &AtomicBool,
+) -> Vec<Seen> {
     let mut crowd = Crowd {
         address,
         arrivals,
@@ -76,8 +89,12 @@ pub(crate) fn run(address: SocketAddr, arrivals: &[Arrival], begun: Instant) -> 
     };
     while let Some(next) = crowd.start_and_give_up() {
         crowd.wait(next);
+        if is_over.load(Ordering::Acquire) {
+            crowd.arrivals = &arrivals[..crowd.started];
+        }
     }
-    crowd.seen.into_iter().map(|seen| seen.expect("every request has ended")).collect()
+    let ended = crowd.seen.into_iter().take(crowd.started);
+    ended.map(|seen| seen.expect("every request that was begun has ended")).collect()
 }
 
 struct Crowd<'a> {
@@ -135,7 +152,7 @@ impl Crowd<'_> {
         };
         self.at_work[id] = Some(name);
         let conversation = self.conversations.get_mut(&name).expect("it was just found or made");
-        conversation.ask(id, request(id, self.arrivals[id].is_post));
+        conversation.ask(id, request(id, self.arrivals[id]));
         self.advance(name);
     }
 
@@ -182,7 +199,7 @@ impl Crowd<'_> {
         match conversation.advance() {
             Progress::Waits => {}
             Progress::Answered(response) => {
-                let end = end(id, self.arrivals[id].is_post, &response);
+                let end = end(id, self.arrivals[id], &response);
                 if end == End::Answered && !response.closes() {
                     self.keep(name);
                 }
@@ -213,22 +230,16 @@ impl Crowd<'_> {
         {
             self.conversations.remove(&name);
         }
-        let Arrival { at, is_post } = self.arrivals[id];
+        let Arrival { at, is_post, path: _ } = self.arrivals[id];
         let took = (self.begun + at).elapsed();
         self.seen[id] = Some(Seen { at, is_post, took, end, is_repeated: self.repeated[id] });
     }
 }
 
-/// The target tells backends, and logs, which request it is.
-pub(crate) fn target(id: usize, is_post: bool) -> String {
-    let path = if is_post { POST_PATHS[id % POST_PATHS.len()] } else { PATHS[id % PATHS.len()] };
-    format!("{path}?id={id}")
-}
-
-fn request(id: usize, is_post: bool) -> Vec<u8> {
-    let target = target(id, is_post);
-    let common = "Host: test.example\r\nUser-Agent: compare-faults\r\nAccept: */*\r\n";
-    match is_post {
+fn request(id: usize, arrival: Arrival) -> Vec<u8> {
+    let target = target(id, arrival.path);
+    let common = "Host: test.example\r\nUser-Agent: compare\r\nAccept: */*\r\n";
+    match arrival.is_post {
         false => format!("GET {target} HTTP/1.1\r\n{common}\r\n").into_bytes(),
         true => {
             let body = format!("order={id}");
@@ -238,9 +249,9 @@ fn request(id: usize, is_post: bool) -> Vec<u8> {
     }
 }
 
-fn end(id: usize, is_post: bool, response: &Response) -> End {
+fn end(id: usize, arrival: Arrival, response: &Response) -> End {
     match response.status {
-        200 if response.text().trim_end() == target(id, is_post) => End::Answered,
+        200 if response.text().trim_end() == target(id, arrival.path) => End::Answered,
         200 => End::Wrong,
         status => End::Status(status),
     }
@@ -248,17 +259,17 @@ fn end(id: usize, is_post: bool, response: &Response) -> End {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use evenkeel_tests::backend::{Backend, Next, Script};
+    use std::sync::atomic::AtomicUsize;
 
     use super::*;
+    use crate::backend::{Backend, Next, Script};
 
     fn run_before(script: Script, methods: &str) -> Vec<Seen> {
         let backend = Backend::start("a", script);
         let arrival = |(index, method)| Arrival {
             at: Duration::from_millis(20 * index as u64),
             is_post: method == 'P',
+            path: "/",
         };
         let arrivals: Vec<_> = methods.chars().enumerate().map(arrival).collect();
         run(backend.address().parse().unwrap(), &arrivals, Instant::now())
@@ -296,6 +307,23 @@ mod tests {
             seen.iter().map(|one| one.is_post).collect::<Vec<_>>(),
             [false, false, false, false, true]
         );
+    }
+
+    #[test]
+    fn no_request_is_begun_once_it_is_over() {
+        let backend = Backend::start("a", answer_with_target());
+        let arrivals = mixed(evenly(60.0, 100.0));
+        let is_over = AtomicBool::new(false);
+        let seen = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                crate::wait::until_true(Duration::from_secs(5), "a few requests", || {
+                    backend.requests().len() > 3
+                });
+                is_over.store(true, Ordering::Release);
+            });
+            run_until(backend.address().parse().unwrap(), &arrivals, Instant::now(), &is_over)
+        });
+        assert!(seen.len() > 3 && seen.len() < arrivals.len(), "{}", seen.len());
     }
 
     #[test]

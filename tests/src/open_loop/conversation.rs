@@ -4,25 +4,25 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
 
-use evenkeel_tests::nonblocking::{self, is_not_yet};
-use evenkeel_tests::request::Reader;
-use evenkeel_tests::response::{self, Response};
+use crate::nonblocking::{self, is_not_yet};
+use crate::request::Reader;
+use crate::response::{self, Response};
 
 /// A connection.
-pub(crate) struct Conversation {
-    pub(crate) stream: TcpStream,
+pub(super) struct Conversation {
+    pub(super) stream: TcpStream,
     /// The number of the request that is being made.
-    pub(crate) asked: Option<usize>,
+    pub(super) asked: Option<usize>,
     /// When the last response was whole.
-    pub(crate) idle_since: Instant,
+    pub(super) idle_since: Instant,
     /// Whether a response has come on it before.
-    pub(crate) is_used: bool,
+    pub(super) is_used: bool,
     unsent: Vec<u8>,
     received: Vec<u8>,
 }
 
 /// How far an exchange has come.
-pub(crate) enum Progress {
+pub(super) enum Progress {
     /// More has to come.
     Waits,
     /// The response is whole.
@@ -35,7 +35,7 @@ pub(crate) enum Progress {
 
 impl Conversation {
     /// Begins to connect.
-    pub(crate) fn connect(address: SocketAddr) -> io::Result<Conversation> {
+    pub(super) fn connect(address: SocketAddr) -> io::Result<Conversation> {
         Ok(Conversation {
             stream: nonblocking::connect(address)?,
             asked: None,
@@ -47,14 +47,14 @@ impl Conversation {
     }
 
     /// Begins an exchange.
-    pub(crate) fn ask(&mut self, id: usize, request: Vec<u8>) {
+    pub(super) fn ask(&mut self, id: usize, request: Vec<u8>) {
         self.asked = Some(id);
         self.unsent = request;
         self.received.clear();
     }
 
     /// Writes and reads what can be written and read now.
-    pub(crate) fn advance(&mut self) -> Progress {
+    pub(super) fn advance(&mut self) -> Progress {
         match self.transfer() {
             Ok(is_over) => progress(&self.received, is_over),
             // What came before a reset counts as much as what came before an end.
@@ -63,7 +63,7 @@ impl Conversation {
     }
 
     /// Whether an idle connection is still one.
-    pub(crate) fn is_silent(&mut self) -> bool {
+    pub(super) fn is_silent(&mut self) -> bool {
         self.stream.read(&mut [0]).is_err_and(|error| is_not_yet(&error))
     }
 

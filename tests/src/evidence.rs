@@ -1,26 +1,29 @@
 //! What evenkeel says about a request that failed: its line in the access log.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
-use crate::backend;
+use crate::open_loop::{End, Seen, id};
+
+/// Lines of the log that are shown of each kind of failure.
+const SHOWN: usize = 2;
 
 /// The lines of an access log, by the number of the request.
-pub(crate) struct Evidence(HashMap<usize, Value>);
+pub struct Evidence(HashMap<usize, Value>);
 
 impl Evidence {
     /// Reads everything that evenkeel wrote; what is not a request of ours is left.
-    pub(crate) fn of(output: &str) -> Evidence {
+    pub fn of(output: &str) -> Evidence {
         let read = |line| {
             let line: Value = serde_json::from_str(line).ok()?;
-            Some((backend::id(line["path"].as_str()?)?, line))
+            Some((id(line["path"].as_str()?)?, line))
         };
         Evidence(output.lines().filter_map(read).collect())
     }
 
     /// Why a request failed, in the words of the log; requests with the same words failed in the same way.
-    pub(crate) fn why(&self, id: usize) -> String {
+    pub fn why(&self, id: usize) -> String {
         let Some(line) = self.0.get(&id) else {
             return "not in the access log".to_owned();
         };
@@ -42,15 +45,39 @@ impl Evidence {
     }
 
     /// Whether the log admits that no backend can have received the request.
-    pub(crate) fn was_never_sent(&self, id: usize) -> bool {
+    pub fn was_never_sent(&self, id: usize) -> bool {
         let Some(line) = self.0.get(&id) else { return true };
         line["attempts"] == 0 || line["class"] == "not_sent"
     }
 
     /// The line itself.
-    pub(crate) fn line(&self, id: usize) -> Option<&Value> {
+    pub fn line(&self, id: usize) -> Option<&Value> {
         self.0.get(&id)
     }
+}
+
+/// Every failure among requests, by its kind; where there is a log, why, and examples.
+pub fn notes<'a>(
+    name: &str,
+    seen: impl IntoIterator<Item = (usize, &'a Seen)>,
+    evidence: Option<&Evidence>,
+) -> Vec<String> {
+    let mut kinds: BTreeMap<String, Vec<(usize, &Seen)>> = BTreeMap::new();
+    for (id, one) in seen.into_iter().filter(|(_, one)| one.end != End::Answered) {
+        let method = if one.is_post { "POST" } else { "GET" };
+        let why = evidence.map_or(String::new(), |evidence| format!("; its log: {}", evidence.why(id)));
+        kinds.entry(format!("{method}, {:?}{why}", one.end)).or_default().push((id, one));
+    }
+    let mut notes = Vec::new();
+    for (kind, failed) in kinds {
+        notes.push(format!("{name}: {} x {kind}", failed.len()));
+        let lines = failed.iter().filter_map(|(id, one)| Some((one, evidence?.line(*id)?)));
+        for (one, line) in lines.take(SHOWN) {
+            let (at, took) = (one.at.as_secs_f64(), one.took.as_secs_f64());
+            notes.push(format!("  at {at:.3} s, took {took:.3} s: {line}"));
+        }
+    }
+    notes
 }
 
 fn class(of: &Value) -> &str {
@@ -60,6 +87,7 @@ fn class(of: &Value) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::open_loop::seen_as;
 
     const LOG: &str = r#"
 {"event":"start","path":"/etc/evenkeel.yaml"}
@@ -84,5 +112,31 @@ mod tests {
     fn what_was_sent_is_told_from_what_was_not() {
         let evidence = Evidence::of(LOG);
         assert_eq!([4, 9, 14, 5].map(|id| evidence.was_never_sent(id)), [false, true, true, true]);
+    }
+
+    #[test]
+    fn failures_of_one_kind_are_told_together_with_examples() {
+        let seen = seen_as(&[
+            ('G', End::Impatient),
+            ('G', End::Impatient),
+            ('G', End::Impatient),
+            ('P', End::Broken),
+        ]);
+        let line = |id| format!(r#"{{"path":"/?id={id}","status":499,"cause":"client_abort","attempts":1}}"#);
+        let log: Vec<String> = (0..3).map(line).collect();
+        let notes = notes("evenkeel", seen.iter().enumerate(), Some(&Evidence::of(&log.join("\n"))));
+        let expected = [
+            "evenkeel: 3 x GET, Impatient; its log: 499 client_abort, -, after 1 attempts".to_owned(),
+            format!("  at 0.000 s, took 0.001 s: {}", sorted(&log[0])),
+            format!("  at 0.000 s, took 0.002 s: {}", sorted(&log[1])),
+            "evenkeel: 1 x POST, Broken; its log: not in the access log".to_owned(),
+        ];
+        assert_eq!(notes, expected);
+    }
+
+    /// A line as it is written again.
+    fn sorted(line: &str) -> String {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        line.to_string()
     }
 }
