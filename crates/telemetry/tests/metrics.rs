@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use evenkeel_model::{
-    BackendId, Cause, Evidence, ListenerCounters, Phase, PoolCounters, PoolName, RouteCounters, Status,
+    BackendId, Cause, ListenerCounters, Phase, PoolCounters, PoolName, RouteCounters, Status,
 };
 use evenkeel_routing::{
     Backend, ForwardingRule, HostMatch, Listener, ListenerRule, Member, PathMatch, Pool, PoolRule, Retry,
