@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use evenkeel_control::{Effects, Input, Next};
-use evenkeel_model::{Cause, Phase};
+use evenkeel_health::ProbeResult;
+use evenkeel_model::{Cause, Phase, ProbeFailure};
+use evenkeel_routing::Backend;
 
 use crate::scene::{PROBED, Scene, TWO, probed, transitions};
 
@@ -52,4 +54,26 @@ fn what_probes_ejected_returns_by_probes_without_a_wait() {
     let wait = Duration::ZERO;
     let slow_start = Next::SlowStart(Duration::from_secs(10));
     assert_eq!(phases, [(Phase::Ejected, Next::Probes { rise: 2, wait }), (Phase::Serving, slow_start)]);
+}
+
+#[test]
+fn probes_are_counted_as_health_takes_them() {
+    let mut scene = Scene::with(&format!("{TWO}, {PROBED}"));
+    let passed = ProbeResult::Passed;
+    let failed = |cause| ProbeResult::Failed(ProbeFailure::Failed(cause));
+    let results = [
+        passed,
+        ProbeResult::Drains,
+        ProbeResult::TooOften,
+        failed(Cause::HeadTimeout),
+        failed(Cause::LocalResource),
+    ];
+    for (round, result) in results.into_iter().enumerate() {
+        // Whatever the wait before it was: 429 makes it longer.
+        scene.wait_until(300 + round as u64 * 60_000);
+        scene.tell(Input::Probed { id: scene.id(0), result, drain: None });
+    }
+    let counts = |backend: &Backend| (backend.probes_passed.read(), backend.probes_failed.read());
+    assert_eq!(counts(&scene.backend(0)), (2, 1), "429 and this machine's own trouble say nothing about it");
+    assert_eq!(counts(&scene.backend(1)), (0, 0));
 }
