@@ -10,6 +10,7 @@ pub mod balancer;
 pub mod client;
 pub mod document;
 pub mod evidence;
+pub mod fleet;
 pub mod load;
 pub mod metrics;
 pub mod mutate;
