@@ -144,7 +144,7 @@ impl Control {
             let transition = crew.report(&id.address, report, now, policy);
             effects.notices.extend(transition.map(Notice::Transition));
             self.touch(id, now, effects, |entry, policy, random| {
-                if entry.health.is_in_doubt() {
+                if entry.health.is_in_doubt(policy) {
                     entry.plan_probe(now, policy, random);
                 }
                 None
@@ -338,8 +338,9 @@ impl Control {
 
     fn order_probe(&mut self, id: &BackendId, now: Instant, effects: &mut Effects) {
         let (Some(plan), Some((entry, pool))) = (self.plan.clone(), self.roster.get(id)) else { return };
-        let Some(probe) = &plan.pools[pool].health.probe else { return };
-        let is_fresh = !entry.status.is_admitted() || entry.health.is_in_doubt();
+        let policy = &plan.pools[pool].health;
+        let Some(probe) = &policy.probe else { return };
+        let is_fresh = !entry.status.is_admitted() || entry.health.is_in_doubt(policy);
         let host = entry.host.clone();
         match probe_endpoints(&self.names, id, &probe.target) {
             Ok(endpoints) if !endpoints.is_empty() => {

@@ -8,7 +8,7 @@ use evenkeel_model::{Fault, Hold, Kept, Phase, ProbeFailure, Report, Status};
 use evenkeel_routing::{Backend, Readings};
 
 use crate::hold::Holds;
-use crate::probing::Probing;
+use crate::probing::{Mood, Probing};
 use crate::random::Random;
 use crate::{HoldChange, Next, Notice, Transition};
 
@@ -188,8 +188,9 @@ impl Entry {
 
     /// Sets when the next probe is due, by what is known now.
     pub(crate) fn plan_probe(&mut self, now: Instant, policy: &Policy, random: &mut Random) {
-        let is_in_doubt = self.health.is_in_doubt();
-        self.probing.plan(policy.probe.as_ref(), is_in_doubt, now, random);
+        let mood =
+            Mood { is_in_doubt: self.health.is_in_doubt(policy), is_out: !self.health.phase().is_admitted() };
+        self.probing.plan(policy.probe.as_ref(), mood, now, random);
     }
 
     /// Whether a connection has to be tried now, because no request came for the trial; if so, it counts as begun.
@@ -256,11 +257,14 @@ impl Entry {
         self.backend.begin_term();
         self.trial = Watch { is_alone: self.trial.is_alone, ..Watch::new(now) };
         self.acquit();
+        let status = self.health.status(now, policy);
         match (from.is_admitted(), to) {
             (true, Phase::Ejected) => {
                 self.backend.ejections.add(1);
-                // Whether probes see what requests saw decides on the way back.
-                self.probing.hurry(now);
+                if !status.evidence.is_by_probes() {
+                    // Whether probes see what requests saw decides on the way back.
+                    self.probing.hurry(now);
+                }
             }
             (false, Phase::Serving | Phase::Unproven) => self.backend.readmissions.add(1),
             (_, Phase::Trial) => self.backend.arm_trial(false),
@@ -271,8 +275,8 @@ impl Entry {
             backend: self.backend.label.clone(),
             from,
             to,
-            evidence: self.health.status(now, policy).evidence,
-            is_flapping: self.health.status(now, policy).is_flapping,
+            evidence: status.evidence,
+            is_flapping: status.is_flapping,
             next: Next::of(&self.health, !from.is_admitted(), policy),
         }
     }

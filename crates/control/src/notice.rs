@@ -214,7 +214,7 @@ impl fmt::Display for Next {
             Next::Trial(wait) => write!(out, "trial in {wait:?}"),
             Next::Probes { rise, wait } if wait.is_zero() => write!(out, "{rise} probes in a row that pass"),
             Next::Probes { rise, wait } => {
-                write!(out, "{rise} probes in a row that pass, not before {wait:?}")
+                write!(out, "{rise} probes in a row that pass; if none fails meanwhile, not before {wait:?}")
             }
             Next::TrialRequests(count) => write!(out, "{count} trial requests in a row that succeed"),
         }

@@ -22,6 +22,15 @@ pub(crate) struct Probing {
     too_often: u32,
 }
 
+/// What is thought of a backend when its next probe is planned.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mood {
+    /// Whether the newest evidence contradicts its phase.
+    pub(crate) is_in_doubt: bool,
+    /// Whether it is out of service.
+    pub(crate) is_out: bool,
+}
+
 impl Probing {
     /// Begins, or goes on in the rhythm of another plan.
     pub(crate) fn join(&mut self, probe: Option<&Probe>, backends: usize, now: Instant, random: &mut Random) {
@@ -59,24 +68,20 @@ impl Probing {
     }
 
     /// Sets when the next one is due. It only ever comes forward, but after an answer.
-    pub(crate) fn plan(
-        &mut self,
-        probe: Option<&Probe>,
-        is_in_doubt: bool,
-        now: Instant,
-        random: &mut Random,
-    ) {
+    pub(crate) fn plan(&mut self, probe: Option<&Probe>, mood: Mood, now: Instant, random: &mut Random) {
         let Some(probe) = probe.filter(|_| !self.is_in_flight) else {
             self.due = None;
             return;
         };
-        let pace = match (self.too_often, is_in_doubt) {
+        let pace = match (self.too_often, mood.is_in_doubt) {
             (1.., _) => Pace::Slower(self.too_often),
             (0, true) => Pace::Fast,
             (0, false) if self.was_proven => Pace::Slow,
             (0, false) => Pace::Usual,
         };
-        let due = (self.began.unwrap_or(now) + probe.next_wait(pace, random.chance())).max(now);
+        // Two that pass at one instant are no two proofs: after one that waited long, the next is not at once.
+        let earliest = if mood.is_out { now + probe.fast_interval } else { now };
+        let due = (self.began.unwrap_or(now) + probe.next_wait(pace, random.chance())).max(earliest);
         self.due = Some(self.due.map_or(due, |planned| planned.min(due)));
     }
 

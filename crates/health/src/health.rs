@@ -206,12 +206,13 @@ impl Health {
         }
     }
 
-    /// Whether the newest evidence contradicts the phase, or there is none.
-    pub fn is_in_doubt(&self) -> bool {
+    /// Whether the newest evidence contradicts the phase, or there is none, so that more of it would decide.
+    pub fn is_in_doubt(&self, policy: &Policy) -> bool {
         match &self.state {
             State::Unproven(_) => true,
             State::Serving { record, .. } => record.has_doubts(),
-            State::Ejected { passed, .. } => passed.probes > 0,
+            // With enough of them it only waits.
+            State::Ejected { passed, .. } => (1..self.rise(policy)).contains(&passed.probes),
             State::Trial { .. } => false,
         }
     }

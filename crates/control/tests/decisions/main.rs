@@ -6,5 +6,6 @@ mod guards;
 mod holds;
 mod names;
 mod phases;
+mod precedence;
 mod probes;
 mod scene;
