@@ -99,10 +99,16 @@ impl Client {
     /// A whole exchange: `POST target` with a body of known length.
     #[track_caller]
     pub fn post(&mut self, target: &str, body: &[u8]) -> Response {
+        self.try_post(target, body).unwrap_or_else(|error| panic!("no valid response to POST: {error}"))
+    }
+
+    /// A whole exchange: `POST target` with a body of known length.
+    pub fn try_post(&mut self, target: &str, body: &[u8]) -> io::Result<Response> {
         let length = body.len();
         let head =
             format!("POST {target} HTTP/1.1\r\nHost: test.example\r\nContent-Length: {length}\r\n\r\n");
-        self.send([head.as_bytes(), body].concat()).response("POST")
+        self.try_send(&[head.as_bytes(), body].concat())?;
+        self.try_response("POST")
     }
 
     /// Reads raw bytes: exactly as many as `expected` has, and they must be equal.

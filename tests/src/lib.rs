@@ -11,6 +11,7 @@ pub mod client;
 pub mod dns;
 pub mod document;
 pub mod evidence;
+pub mod fleet;
 pub mod load;
 pub mod metrics;
 pub mod mutate;

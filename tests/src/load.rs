@@ -23,6 +23,8 @@ pub struct Load {
     pub pace: Duration,
     /// Whether each request has a connection of its own.
     pub is_fresh: bool,
+    /// Whether it posts a few bytes, rather than to GET.
+    pub is_post: bool,
 }
 
 /// A running crowd.
@@ -47,6 +49,7 @@ impl Load {
             paths: ["/", "/a", "/b/c", "/static/app.js", "/api/v1/items?page=2"].map(str::to_owned).to_vec(),
             pace: Duration::from_millis(50),
             is_fresh: false,
+            is_post: false,
         }
     }
 
@@ -70,7 +73,8 @@ impl Load {
                 Ok(()) => drop(shared.answered.fetch_add(1, Ordering::AcqRel)),
                 Err(why) => {
                     connection = None;
-                    let text = format!("client {index}, GET {path}, after {:?}: {why}", begun.elapsed());
+                    let method = if self.is_post { "POST" } else { "GET" };
+                    let text = format!("client {index}, {method} {path}, after {:?}: {why}", begun.elapsed());
                     shared.failures.lock().unwrap().push(text);
                 }
             }
@@ -84,7 +88,8 @@ impl Load {
             Some(client) => client,
             None => Client::try_connect(self.address).map_err(|error| format!("connect: {error}"))?,
         };
-        let response = client.try_get(path).map_err(|error| error.to_string())?;
+        let response = if self.is_post { client.try_post(path, b"order") } else { client.try_get(path) };
+        let response = response.map_err(|error| error.to_string())?;
         if response.status != 200 {
             return Err(format!("{}\n{}", response.head, response.text()));
         }

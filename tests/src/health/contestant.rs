@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use evenkeel_tests::fleet::BACKENDS;
 use evenkeel_tests::nginx::free_address;
 use evenkeel_tests::product::{Product, Running};
 use evenkeel_tests::wait;
 
-use crate::scenario::{BACKENDS, Scenario};
+use crate::scenario::Scenario;
 use crate::settings;
 use crate::watch::Door;
 

@@ -11,7 +11,6 @@
 mod arguments;
 mod contestant;
 mod figures;
-mod fleet;
 mod judge;
 mod lanes;
 mod report;
@@ -19,7 +18,6 @@ mod round;
 mod scenario;
 mod settings;
 mod timing;
-mod trouble;
 mod watch;
 
 use std::process::ExitCode;

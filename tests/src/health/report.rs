@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use evenkeel_tests::document;
+use evenkeel_tests::fleet::BACKENDS;
 use evenkeel_tests::open_loop::PATIENCE;
 use evenkeel_tests::product::{machine, versions};
 
@@ -10,7 +11,7 @@ use crate::arguments::Arguments;
 use crate::contestant::Contestant;
 use crate::figures::{Figures, Row};
 use crate::round::Outcome;
-use crate::scenario::{BACKENDS, RATE, TAIL};
+use crate::scenario::{RATE, TAIL};
 use crate::settings;
 use crate::timing::Time;
 

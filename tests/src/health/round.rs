@@ -4,14 +4,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use evenkeel_tests::evidence::{self, Evidence};
+use evenkeel_tests::fleet::{BACKENDS, Done, Fleet, Journals};
 use evenkeel_tests::open_loop::{self, Arrival, Seen, Tally};
 use evenkeel_tests::wait;
 
 use crate::contestant::{Contestant, Proxy};
-use crate::fleet::{Fleet, Journals};
-use crate::scenario::{BACKENDS, Outage, Scenario, TAIL};
+use crate::scenario::{Outage, Scenario, TAIL};
 use crate::timing::{Change, Span, Time, Timing};
-use crate::trouble::Done;
 
 /// From the last start to the first request.
 const HEAD_START: Duration = Duration::from_millis(200);

@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
+use evenkeel_tests::fleet::{Action, BACKENDS, Done, Flag, Step};
 use evenkeel_tests::open_loop::{Arrival, Seen, evenly, mixed};
 
 use crate::timing::Span;
-use crate::trouble::{Action, Done, Flag, Step};
-
-/// Backends of each contestant.
-pub(crate) const BACKENDS: usize = 3;
 
 /// Longest that anybody is waited for after the mend; whoever is not back by then is said to be never.
 pub(crate) const TAIL: Duration = Duration::from_secs(14);

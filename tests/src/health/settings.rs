@@ -1,7 +1,9 @@
 //! The configurations, word for word: the same probes, the same timeouts, the same slow start.
 
+use evenkeel_tests::fleet::BACKENDS;
+
 use crate::contestant::Contestant;
-use crate::scenario::{BACKENDS, Scenario};
+use crate::scenario::Scenario;
 
 /// What evenkeel is told besides where a backend is slow: slowness is no failure, unless somebody says so.
 pub(crate) const LATENCY: &str = "eject: { latency: 10 }";

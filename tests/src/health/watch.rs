@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use evenkeel_tests::fleet::BACKENDS;
 use evenkeel_tests::{client, wait};
 use serde_json::Value;
 
-use crate::scenario::BACKENDS;
 use crate::timing::Change;
 
 /// Between two looks.

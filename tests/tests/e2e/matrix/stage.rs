@@ -3,10 +3,12 @@
 use std::collections::HashSet;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use evenkeel_tests::backend::Refusing;
 use evenkeel_tests::balancer::{Evenkeel, SOON};
 use evenkeel_tests::client::Client;
+use evenkeel_tests::metrics::Metrics;
 use evenkeel_tests::raw::RawBackend;
 use evenkeel_tests::tools::tool;
 use evenkeel_tests::wait;
@@ -15,6 +17,7 @@ use serde_json::Value;
 use super::bad::{Badness, backend};
 use super::cells::{Bad, Cell, Wire};
 use super::client::{Seen, ask};
+use super::expected::expected;
 use super::judge::{Evidence, judge};
 use super::row::{Asking, Row, World};
 
@@ -99,7 +102,7 @@ pub(super) fn run(row: &Row) -> Vec<String> {
     fence(&evenkeel);
     let paths: Vec<&str> = seen.iter().flatten().map(|(target, _)| target.as_str()).collect();
     let log = log_of(&evenkeel, &paths);
-    let metrics = evenkeel.metrics();
+    let metrics = settled(row, &cells, &evenkeel);
     let mut complaints = Vec::new();
     for (cell, seen) in cells.iter().zip(&seen) {
         let evidence = Evidence { seen, log: &log, stage: &stage, metrics: &metrics };
@@ -189,6 +192,23 @@ fn fence(evenkeel: &Evenkeel) {
         client.get("/fence");
         evenkeel.metrics().sum("evenkeel_backend_ejections_total", &[("pool", "fence")]) == 1.0
     });
+}
+
+/// The metrics, once nobody is left to be ejected: of what a whole pool may share, control waits for the others' failures.
+fn settled(row: &Row, cells: &[Cell], evenkeel: &Evenkeel) -> Metrics {
+    let begun = Instant::now();
+    loop {
+        let metrics = evenkeel.metrics();
+        let is_settled = cells.iter().all(|cell| {
+            let ejections = metrics.sum("evenkeel_backend_ejections_total", &[("pool", &cell.pool())]);
+            expected(row, *cell).ejections.is_none_or(|expected| ejections >= expected as f64)
+        });
+        // What is missing after that is a complaint.
+        if is_settled || begun.elapsed() > SOON {
+            return metrics;
+        }
+        wait::pause(Duration::from_millis(20));
+    }
 }
 
 /// The access log, once all these requests are in it.

@@ -1,18 +1,23 @@
-//! The backends of one contestant: three nginx, made bad and well as a schedule says. Each keeps a journal of what it received.
+//! Three real nginx as backends, made bad and well, at once or as a schedule says. Each keeps a journal of what it received.
+
+mod trouble;
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use evenkeel_tests::backend::{Backend, Next, Script};
-use evenkeel_tests::nginx::Nginx;
-use evenkeel_tests::open_loop::{Deliveries, id};
-use evenkeel_tests::wait;
 use tempfile::TempDir;
 
-use crate::scenario::BACKENDS;
-use crate::trouble::{Action, Done, Flag, Step};
+use crate::backend::{Backend, Next, Script};
+use crate::nginx::Nginx;
+use crate::open_loop::{Deliveries, id};
+use crate::wait;
+
+pub use trouble::{Action, Done, Flag, Step};
+
+/// How many they are.
+pub const BACKENDS: usize = 3;
 
 const NAMES: [&str; BACKENDS] = ["one", "two", "three"];
 
@@ -21,7 +26,7 @@ const USUAL: Duration = Duration::from_millis(4);
 const SLOW: Duration = Duration::from_millis(200);
 
 /// Three backends.
-pub(crate) struct Fleet {
+pub struct Fleet {
     ships: [Nginx; BACKENDS],
     /// What answers behind nginx where latency matters: nginx itself cannot wait.
     _applications: Option<[Backend; 2]>,
@@ -29,11 +34,11 @@ pub(crate) struct Fleet {
 }
 
 /// The numbers of the requests that each backend received, as often as it did.
-pub(crate) struct Journals([Vec<usize>; BACKENDS]);
+pub struct Journals([Vec<usize>; BACKENDS]);
 
 impl Fleet {
     /// Starts three that are well; before applications, or answering by themselves.
-    pub(crate) fn start(has_applications: bool) -> Fleet {
+    pub fn start(has_applications: bool) -> Fleet {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let applications = has_applications.then(|| {
             [("usual", USUAL), ("slow", SLOW)].map(|(name, takes)| application(name, takes, folder.path()))
@@ -44,23 +49,29 @@ impl Fleet {
         Fleet { ships, _applications: applications, _folder: folder }
     }
 
-    pub(crate) fn addresses(&self) -> [SocketAddr; BACKENDS] {
+    /// Where they listen.
+    pub fn addresses(&self) -> [SocketAddr; BACKENDS] {
         self.ships.each_ref().map(|ship| ship.address().parse().expect("its own address"))
     }
 
     /// Does what a schedule says, each step at its time after `begun`; when each was done.
-    pub(crate) fn follow(&mut self, steps: &[Step], begun: Instant) -> Vec<Done> {
+    pub fn follow(&mut self, steps: &[Step], begun: Instant) -> Vec<Done> {
         let follow = |step: &Step| {
             wait::pause((begun + step.at).saturating_duration_since(Instant::now()));
             let at = begun.elapsed();
-            act(&mut self.ships[step.backend], step.action);
+            self.act(step.backend, step.action);
             Done { begun: at, finished: begun.elapsed() }
         };
         steps.iter().map(follow).collect()
     }
 
+    /// Makes one of them bad, or well.
+    pub fn act(&mut self, backend: usize, action: Action) {
+        act(&mut self.ships[backend], action);
+    }
+
     /// Ends them; what they received.
-    pub(crate) fn end(self) -> Journals {
+    pub fn end(self) -> Journals {
         Journals(self.ships.map(|mut ship| {
             ship.stop();
             let journal = std::fs::read_to_string(ship.folder().join("journal.log")).unwrap();
@@ -71,12 +82,12 @@ impl Fleet {
 
 impl Journals {
     /// The requests that a backend received.
-    pub(crate) fn of(&self, backend: usize) -> &[usize] {
+    pub fn of(&self, backend: usize) -> &[usize] {
         &self.0[backend]
     }
 
     /// How often each request was received.
-    pub(crate) fn deliveries(&self) -> Deliveries {
+    pub fn deliveries(&self) -> Deliveries {
         let mut deliveries = Deliveries::new();
         self.0.iter().flatten().for_each(|id| *deliveries.entry(*id).or_default() += 1);
         deliveries
@@ -162,9 +173,8 @@ fn configuration(address: SocketAddr, own: &Path, applications: Option<&Path>) -
 mod tests {
     use std::io::ErrorKind;
 
-    use evenkeel_tests::client;
-
     use super::*;
+    use crate::client;
 
     /// Status of an answer, or how there was none.
     fn answer(fleet: &Fleet, path: &str) -> Result<u16, ErrorKind> {
@@ -175,9 +185,9 @@ mod tests {
     }
 
     fn with(fleet: &mut Fleet, flag: Flag, path: &str) -> Result<u16, ErrorKind> {
-        act(&mut fleet.ships[0], Action::Raise(flag));
+        fleet.act(0, Action::Raise(flag));
         let answer = answer(fleet, path);
-        act(&mut fleet.ships[0], Action::Lower(flag));
+        fleet.act(0, Action::Lower(flag));
         answer
     }
 
@@ -193,9 +203,9 @@ mod tests {
         }
         assert_eq!(answer(&fleet, "/poison/503?id=2"), Ok(503));
         assert_eq!(answer(&fleet, "/poison/close?id=3"), Err(ErrorKind::UnexpectedEof));
-        act(&mut fleet.ships[0], Action::Kill);
+        fleet.act(0, Action::Kill);
         assert_eq!(answer(&fleet, "/"), Err(ErrorKind::ConnectionRefused));
-        act(&mut fleet.ships[0], Action::Start);
+        fleet.act(0, Action::Start);
         let journals = fleet.end();
         assert_eq!(journals.of(0), [1, 1, 1, 1, 1, 2, 3]);
         assert_eq!(journals.deliveries()[&1], 5);
@@ -204,7 +214,7 @@ mod tests {
     #[test]
     fn a_third_of_the_requests_fails_and_no_probe() {
         let mut fleet = Fleet::start(false);
-        act(&mut fleet.ships[0], Action::Raise(Flag::ThirdStatus503));
+        fleet.act(0, Action::Raise(Flag::ThirdStatus503));
         let failed = (0..300).filter(|_| answer(&fleet, "/") == Ok(503)).count();
         // Six standard deviations to either side.
         assert!((51..=149).contains(&failed), "{failed}");
@@ -216,7 +226,7 @@ mod tests {
         let mut fleet = Fleet::start(true);
         let address = fleet.addresses()[0];
         assert_eq!(client::get(address, "/a?id=1").text(), "/a?id=1");
-        act(&mut fleet.ships[0], Action::Raise(Flag::Slow));
+        fleet.act(0, Action::Raise(Flag::Slow));
         let begun = Instant::now();
         assert_eq!(client::get(address, "/a?id=2").text(), "/a?id=2");
         assert!(begun.elapsed() >= SLOW);

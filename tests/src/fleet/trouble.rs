@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// What a flag makes of a backend as long as a file of its name stands in its folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Flag {
+pub enum Flag {
     /// Answers everything with 502, probes too.
     Status502,
     /// Answers everything with 503, probes too.
@@ -23,7 +23,7 @@ pub(crate) enum Flag {
 
 impl Flag {
     /// The name of its file.
-    pub(crate) fn file(self) -> &'static str {
+    pub(super) fn file(self) -> &'static str {
         match self {
             Flag::Status502 => "502",
             Flag::Status503 => "503",
@@ -38,7 +38,7 @@ impl Flag {
 
 /// What happens to a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
+pub enum Action {
     /// SIGKILL to master and worker.
     Kill,
     /// SIGTERM, as a service manager does.
@@ -57,15 +57,20 @@ pub(crate) enum Action {
 
 /// Something that happens at a time after the begin.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Step {
-    pub(crate) at: Duration,
-    pub(crate) backend: usize,
-    pub(crate) action: Action,
+pub struct Step {
+    /// After the begin.
+    pub at: Duration,
+    /// Which.
+    pub backend: usize,
+    /// What.
+    pub action: Action,
 }
 
 /// When a step was done: begun and finished, after the begin.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Done {
-    pub(crate) begun: Duration,
-    pub(crate) finished: Duration,
+pub struct Done {
+    /// Its begin.
+    pub begun: Duration,
+    /// Its end.
+    pub finished: Duration,
 }
