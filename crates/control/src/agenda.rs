@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use evenkeel_model::BackendId;
+use evenkeel_model::{BackendId, PoolName};
 
 /// Every backend that waits for something, by time.
 #[derive(Debug, Default)]
@@ -35,6 +35,11 @@ impl Agenda {
     /// When the next one is due.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.0.first().map(|(at, _)| *at)
+    }
+
+    /// Forgets everybody in a pool.
+    pub(crate) fn forget(&mut self, pool: &PoolName) {
+        self.0.retain(|(_, id)| id.pool != *pool);
     }
 
     /// Forgets everybody.

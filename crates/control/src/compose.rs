@@ -17,7 +17,7 @@ use crate::roster::Roster;
 #[derive(Debug)]
 pub(crate) struct Parts {
     plan: Arc<Plan>,
-    routes: Vec<Arc<Route>>,
+    router: Arc<Router>,
     listeners: Vec<Arc<Listener>>,
     pools: Vec<Arc<Pool>>,
 }
@@ -26,7 +26,7 @@ impl Parts {
     /// Everything that `plan` says; the roster has adopted it.
     pub(crate) fn new(plan: Arc<Plan>, roster: &Roster, names: &Names) -> Self {
         let mut parts = Parts {
-            routes: routes(&plan, roster),
+            router: Arc::new(Router::new(routes(&plan, roster))),
             listeners: listeners(&plan, roster),
             pools: Vec::new(),
             plan,
@@ -47,7 +47,7 @@ impl Parts {
         Arc::new(Snapshot {
             generation,
             epoch,
-            router: Router::new(self.routes.clone()),
+            router: self.router.clone(),
             pools: self.pools.clone(),
             listeners: self.listeners.clone(),
             forwarding: self.plan.forwarding.clone(),

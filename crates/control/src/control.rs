@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use evenkeel_config::Plan;
+use evenkeel_config::{Plan, PoolPlan};
 use evenkeel_health::{Event, Policy, ProbeResult, Target};
 use evenkeel_model::{
-    BackendId, Cause, Command, CommandError, Done, Endpoint, NameFailure, PoolName, ProbeFailure, Report,
+    Address, BackendId, Cause, Command, CommandError, Done, Endpoint, NameFailure, Phase, PoolName,
+    ProbeFailure, Report, Status,
 };
 use evenkeel_routing::Wake;
 
@@ -23,6 +24,9 @@ use crate::{ConnectOrder, Effects, FateChange, Input, Notice, ProbeOrder, Resolv
 /// Longest time that a plan waits for the first answer about its names.
 const FIRST_ANSWERS: Duration = Duration::from_secs(1);
 
+/// Least time between two publications that have no bearing on who receives requests: a start proves everybody at once.
+const GATHERED: Duration = Duration::from_millis(50);
+
 /// The state of control.
 #[derive(Debug)]
 pub struct Control {
@@ -36,6 +40,12 @@ pub struct Control {
     parts: Option<Parts>,
     /// Pools whose members changed since the last publication.
     changed: BTreeSet<PoolName>,
+    /// When they have to be published: at once, where it is a matter of who receives requests.
+    publish_due: Option<Instant>,
+    /// When changes were published last.
+    published: Option<Instant>,
+    /// Of the newest order.
+    serial: u64,
     /// Of the newest plan.
     generation: u64,
     /// Of the plan in force.
@@ -58,6 +68,9 @@ impl Control {
             waiting: None,
             parts: None,
             changed: BTreeSet::new(),
+            publish_due: None,
+            published: None,
+            serial: 0,
             generation: 0,
             adopted: 0,
             epoch: 0,
@@ -82,14 +95,18 @@ impl Control {
         match input {
             Input::Plan(plan) => self.take(plan, now, &mut effects),
             Input::Reports(reports) => self.reports(&reports, now, &mut effects),
-            Input::Probed { id, result, drain } => self.probed(&id, result, drain, now, &mut effects),
-            Input::Connected { id, result } => self.connected(&id, result, now, &mut effects),
+            Input::Probed { id, serial, result, drain } => {
+                self.probed(&id, serial, Answer { result, drain }, now, &mut effects);
+            }
+            Input::Connected { id, serial, result } => {
+                self.connected(&id, serial, result, now, &mut effects);
+            }
             Input::Resolved { host, port, result } => self.resolved(host, port, result, now, &mut effects),
             Input::Command(command) => effects.answer = Some(self.obey(&command, now, &mut effects)),
             Input::Tick => {}
         }
         self.tick(now, &mut effects);
-        self.publish(&mut effects);
+        self.publish(now, &mut effects);
         effects.next = self.next();
         effects
     }
@@ -112,27 +129,28 @@ impl Control {
         self.adopted = self.generation;
         self.plan = Some(plan.clone());
         self.names.retain(&plan);
-        self.recruit(&plan, now, effects);
+        self.roster.adopt(&plan, &self.names, now, &mut self.random);
+        self.agenda.clear();
+        let pools: Vec<PoolName> = plan.pools.iter().map(|pool| pool.name.clone()).collect();
+        pools.iter().for_each(|pool| self.call_the_roll(pool, now, effects));
         self.parts = Some(Parts::new(plan, &self.roster, &self.names));
-        self.changed.clear();
+        (self.changed, self.publish_due) = (BTreeSet::new(), None);
         self.epoch += 1;
         effects.snapshot = self.parts.as_ref().map(|parts| parts.snapshot(self.adopted, self.epoch));
     }
 
-    /// Makes the roster what the plan and its names ask for.
-    fn recruit(&mut self, plan: &Plan, now: Instant, effects: &mut Effects) {
-        self.roster.adopt(plan, &self.names, now, &mut self.random);
-        self.agenda.clear();
-        let ids: Vec<BackendId> = self.roster.iter().map(|entry| entry.backend.id.clone()).collect();
-        for id in &ids {
-            if let Some((entry, _)) = self.roster.get(id) {
+    /// Looks at everybody in a pool whose members are others now.
+    fn call_the_roll(&mut self, pool: &PoolName, now: Instant, effects: &mut Effects) {
+        let Some(crew) = self.roster.crews.get_mut(pool) else { return };
+        let addresses: Vec<Address> = crew.entries.keys().cloned().collect();
+        for address in addresses {
+            let id = BackendId { pool: pool.clone(), address };
+            if let Some((entry, _)) = self.roster.get(&id) {
                 entry.due = None;
             }
-            self.touch(id, now, effects, |entry, policy, _| entry.step(Event::Tick, now, policy));
+            self.touch(&id, now, effects, |_, _, _| None);
         }
-        for pool in &plan.pools {
-            self.after_change(&pool.name, now);
-        }
+        self.after_change(pool, now);
     }
 
     fn reports(&mut self, reports: &[(BackendId, Report)], now: Instant, effects: &mut Effects) {
@@ -172,7 +190,7 @@ impl Control {
         let failing: Vec<_> = failing.map(|(address, _)| address.clone()).collect();
         for (address, notice) in convicted {
             effects.notices.extend(notice);
-            self.settle(&BackendId { pool: pool.clone(), address }, now, effects);
+            self.touch(&BackendId { pool: pool.clone(), address }, now, effects, |_, _, _| None);
         }
         for address in failing {
             self.touch(&BackendId { pool: pool.clone(), address }, now, effects, |_, _, _| None);
@@ -192,8 +210,11 @@ impl Control {
         };
         let policy = &plan.pools[crew.index].health;
         let Some(entry) = crew.entries.get_mut(&id.address) else { return };
+        // First what was due by now: else an input that comes before the tick would have it forgotten.
+        entry.expire_hold(now, policy);
+        let overdue = entry.step(Event::Tick, now, policy);
         let transition = change(entry, policy, &mut self.random);
-        effects.notices.extend(transition.map(Notice::Transition));
+        effects.notices.extend(overdue.into_iter().chain(transition).map(Notice::Transition));
         effects.notices.extend(crew.judge(&id.address, now, policy));
         self.settle(id, now, effects);
     }
@@ -202,15 +223,18 @@ impl Control {
     fn settle(&mut self, id: &BackendId, now: Instant, effects: &mut Effects) {
         let (Some(plan), Some((entry, pool))) = (self.plan.clone(), self.roster.get(id)) else { return };
         let policy = &plan.pools[pool].health;
-        let hold = entry.status.hold;
+        let before = entry.status;
         let is_changed = entry.refresh(now, policy);
-        effects.notices.extend(entry.hold_change(hold));
+        effects.notices.extend(entry.hold_change(before.hold));
+        let is_urgent = is_urgent(&before, &entry.status);
         let due = entry.next(now, policy);
-        let before = std::mem::replace(&mut entry.due, due);
-        self.agenda.set(id, before, due);
+        let planned = std::mem::replace(&mut entry.due, due);
+        self.agenda.set(id, planned, due);
         if is_changed {
             self.changed.insert(id.pool.clone());
-            self.after_change(&id.pool, now);
+            let gathered = self.published.map_or(now, |at| (at + GATHERED).max(now));
+            let due = if is_urgent { now } else { gathered };
+            self.publish_due = Some(self.publish_due.map_or(due, |planned| planned.min(due)));
         }
     }
 
@@ -218,7 +242,7 @@ impl Control {
     fn after_change(&mut self, pool: &PoolName, now: Instant) {
         let (Some(plan), Some(crew)) = (&self.plan, self.roster.crews.get_mut(pool)) else { return };
         let policy = &plan.pools[crew.index].health;
-        let is_alone = !crew.is_served();
+        let is_alone = !crew.is_served(now);
         for entry in crew.entries.values_mut() {
             if entry.set_alone(is_alone) {
                 let due = entry.next(now, policy);
@@ -230,11 +254,13 @@ impl Control {
     fn probed(
         &mut self,
         id: &BackendId,
-        result: ProbeResult,
-        drain: Option<Duration>,
+        serial: u64,
+        Answer { result, drain }: Answer,
         now: Instant,
         effects: &mut Effects,
     ) {
+        let is_awaited = self.roster.get(id).is_some_and(|(entry, _)| entry.probing.is_in_flight(serial));
+        let Some(plan) = self.plan.clone().filter(|_| is_awaited) else { return };
         if let Some(crew) = self.roster.crews.get_mut(&id.pool) {
             crew.probed(&id.address, result, now);
         }
@@ -242,13 +268,21 @@ impl Control {
             if let Some(how_long) = drain {
                 entry.change_hold(now, policy, |holds| holds.ask(how_long, now));
             }
-            entry.end_probe(result, now, policy, random)
+            entry.end_probe(serial, result, now, policy, random)
         });
+        self.look_over(&id.pool, &plan, now, effects);
     }
 
-    fn connected(&mut self, id: &BackendId, result: Result<(), Cause>, now: Instant, effects: &mut Effects) {
+    fn connected(
+        &mut self,
+        id: &BackendId,
+        serial: u64,
+        result: Result<(), Cause>,
+        now: Instant,
+        effects: &mut Effects,
+    ) {
         self.touch(id, now, effects, |entry, policy, _| {
-            let counts = entry.end_connect(now) && result.err().is_none_or(evenkeel_health::counts);
+            let counts = entry.end_connect(serial, now) && result.err().is_none_or(evenkeel_health::counts);
             match result {
                 Err(cause) if counts => entry.step(Event::Trial(Err(cause)), now, policy),
                 Ok(()) if counts => {
@@ -268,12 +302,16 @@ impl Control {
         now: Instant,
         effects: &mut Effects,
     ) {
-        let (is_changed, notice) = self.names.answer(host, port, result, now);
+        let (is_changed, notice) = self.names.answer(host.clone(), port, result, now);
         effects.notices.extend(notice);
         self.names_due = Some(now);
-        if let Some(plan) = self.plan.clone().filter(|_| is_changed) {
-            self.recruit(&plan, now, effects);
-            self.changed.extend(plan.pools.iter().map(|pool| pool.name.clone()));
+        let Some(plan) = self.plan.clone().filter(|_| is_changed) else { return };
+        for (index, pool) in plan.pools.iter().enumerate().filter(|(_, pool)| is_in(pool, &host, port)) {
+            self.roster.renew(index, pool, &self.names, now, &mut self.random);
+            self.agenda.forget(&pool.name);
+            self.call_the_roll(&pool.name, now, effects);
+            self.changed.insert(pool.name.clone());
+            self.publish_due = Some(now);
         }
     }
 
@@ -318,25 +356,37 @@ impl Control {
 
     /// Sees to one backend whose time has come.
     fn visit(&mut self, id: &BackendId, now: Instant, effects: &mut Effects) {
-        let Some((entry, _)) = self.roster.get(id) else { return };
+        let (Some(plan), Some((entry, _))) = (self.plan.clone(), self.roster.get(id)) else { return };
         entry.due = None;
+        let is_kept = entry.reconsider.is_some_and(|at| at <= now);
+        let serial = self.serial.wrapping_add(1);
         let (mut wants_probe, mut wants_connection) = (false, false);
-        self.touch(id, now, effects, |entry, policy, _| {
-            entry.expire_hold(now, policy);
-            let transition = entry.step(Event::Tick, now, policy);
-            wants_probe = entry.probing.begin(now);
-            wants_connection = entry.begin_connect(now, policy);
-            transition
+        self.touch(id, now, effects, |entry, policy, random| {
+            wants_probe = entry.probing.is_due(policy.probe.as_ref(), now, random);
+            wants_connection = entry.wants_connection(now, policy);
+            if wants_probe {
+                entry.probing.begin(serial, now);
+            }
+            if wants_connection {
+                entry.trial.begin(serial);
+            }
+            None
         });
+        if wants_probe || wants_connection {
+            self.serial = serial;
+        }
         if wants_probe {
-            self.order_probe(id, now, effects);
+            self.order_probe(id, serial, now, effects);
         }
         if wants_connection {
-            self.order_connect(id, effects);
+            self.order_connect(id, serial, effects);
+        }
+        if is_kept {
+            self.look_over(&id.pool, &plan, now, effects);
         }
     }
 
-    fn order_probe(&mut self, id: &BackendId, now: Instant, effects: &mut Effects) {
+    fn order_probe(&mut self, id: &BackendId, serial: u64, now: Instant, effects: &mut Effects) {
         let (Some(plan), Some((entry, pool))) = (self.plan.clone(), self.roster.get(id)) else { return };
         let policy = &plan.pools[pool].health;
         let Some(probe) = &policy.probe else { return };
@@ -344,47 +394,80 @@ impl Control {
         let host = entry.host.clone();
         match probe_endpoints(&self.names, id, &probe.target) {
             Ok(endpoints) if !endpoints.is_empty() => {
-                let probe = probe.clone();
-                effects.probes.push(ProbeOrder { id: id.clone(), endpoints, probe, host, is_fresh });
+                let (id, probe) = (id.clone(), probe.clone());
+                effects.probes.push(ProbeOrder { id, serial, endpoints, probe, host, is_fresh });
             }
-            // Nobody knows yet; the next one will.
-            Ok(_) => self.touch(id, now, effects, |entry, policy, random| {
+            // A backend without any endpoint cannot pass.
+            Err(failure) if !matches!(probe.target, Target::Address(_)) => {
+                let result = ProbeResult::Failed(ProbeFailure::Failed(failure.cause));
+                if let Some(crew) = self.roster.crews.get_mut(&id.pool) {
+                    crew.probed(&id.address, result, now);
+                }
+                self.touch(id, now, effects, |entry, policy, random| {
+                    entry.probing.give_up();
+                    let transition = entry.take_probe(result, now, policy);
+                    entry.plan_probe(now, policy, random);
+                    transition
+                });
+            }
+            // Nobody knows yet, or not where the check is; that says nothing about the backend. The next one may.
+            Ok(_) | Err(_) => self.touch(id, now, effects, |entry, policy, random| {
                 entry.probing.give_up();
                 entry.plan_probe(now, policy, random);
                 None
             }),
-            // A backend without any endpoint cannot pass.
-            Err(failure) => self.touch(id, now, effects, |entry, policy, random| {
-                entry.probing.give_up();
-                let result = ProbeResult::Failed(ProbeFailure::Failed(failure.cause));
-                let transition = entry.take_probe(result, now, policy);
-                entry.plan_probe(now, policy, random);
-                transition
-            }),
         }
     }
 
-    fn order_connect(&mut self, id: &BackendId, effects: &mut Effects) {
+    fn order_connect(&mut self, id: &BackendId, serial: u64, effects: &mut Effects) {
         let (Some(plan), Some((_, pool))) = (&self.plan, self.roster.get(id)) else { return };
         // Without endpoints the connection fails for the name, which is no fault of the backend's.
         let endpoints = self.names.endpoints(&id.address).unwrap_or_else(|_| [].into());
         let timeout = plan.pools[pool].rule.timeouts.connect;
-        effects.connects.push(ConnectOrder { id: id.clone(), endpoints, timeout });
+        effects.connects.push(ConnectOrder { id: id.clone(), serial, endpoints, timeout });
     }
 
-    fn publish(&mut self, effects: &mut Effects) {
-        let Some(parts) = self.parts.as_mut().filter(|_| !self.changed.is_empty()) else { return };
-        for pool in std::mem::take(&mut self.changed) {
-            parts.renew(&pool, &self.roster, &self.names);
+    /// Publishes what changed, once it is due; whatever else changed goes along.
+    fn publish(&mut self, now: Instant, effects: &mut Effects) {
+        let is_due = self.publish_due.is_some_and(|due| due <= now) || effects.snapshot.is_some();
+        if self.parts.is_none() || self.changed.is_empty() || !is_due {
+            return;
         }
+        (self.publish_due, self.published) = (None, Some(now));
+        let changed = std::mem::take(&mut self.changed);
+        changed.iter().for_each(|pool| self.after_change(pool, now));
+        let Some(parts) = &mut self.parts else { return };
+        changed.iter().for_each(|pool| parts.renew(pool, &self.roster, &self.names));
         // One that this very input made was never seen.
         self.epoch += u64::from(effects.snapshot.is_none());
         effects.snapshot = Some(parts.snapshot(self.adopted, self.epoch));
     }
 
     fn next(&self) -> Option<Instant> {
-        [self.agenda.next(), self.names_due].into_iter().flatten().min()
+        [self.agenda.next(), self.names_due, self.publish_due].into_iter().flatten().min()
     }
+}
+
+/// What came of a probe.
+#[derive(Clone, Copy, Debug)]
+struct Answer {
+    result: ProbeResult,
+    drain: Option<Duration>,
+}
+
+/// Whether a change is about who receives requests, rather than about what is told.
+fn is_urgent(before: &Status, after: &Status) -> bool {
+    let is_on_trial = |status: &Status| status.phase == Phase::Trial;
+    before.is_admitted() != after.is_admitted()
+        || is_on_trial(before) != is_on_trial(after)
+        || before.hold != after.hold
+        || before.kept != after.kept
+}
+
+/// Whether a pool has this name, for a backend or for its probes.
+fn is_in(pool: &PoolPlan, host: &str, port: u16) -> bool {
+    let is_it = |address: &Address| matches!(address, Address::Name { host: it, port: of } if **it == *host && *of == port);
+    pool.backends.iter().any(|backend| is_it(&backend.address))
 }
 
 fn probe_endpoints(names: &Names, id: &BackendId, target: &Target) -> Result<Arc<[Endpoint]>, NameFailure> {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use evenkeel_health::{Event, Policy, ProbeResult};
-use evenkeel_model::{Address, Evidence, Hold, Kept, ProbeFailure, Proof, Report, Weight};
+use evenkeel_model::{Address, Cause, Evidence, Hold, Kept, ProbeFailure, Proof, Report, Weight};
 
+use crate::departed::Departed;
 use crate::entry::Entry;
 use crate::fate::Fate;
 use crate::outliers;
@@ -20,6 +21,8 @@ pub(crate) struct Crew {
     /// Addresses and weights, in the plan's order.
     pub(crate) order: Vec<(Address, u16)>,
     pub(crate) fate: Fate,
+    /// Who was left out of a name's last answers.
+    pub(crate) departed: Departed,
     /// When its members were last compared with each other.
     compared: Option<Instant>,
 }
@@ -33,11 +36,13 @@ impl Crew {
         now: Instant,
         policy: &Policy,
     ) -> Option<Transition> {
-        for strike in report.strikes() {
-            self.fate.failed(address, strike.fault.cause, now);
+        if self.entries.get(address)?.is_in_service(now) {
+            for strike in report.strikes() {
+                self.fate.failed(address, strike.fault.cause, now);
+            }
         }
         if report.rescued || report.strikes().any(|strike| strike.fault.proof == Proof::Elsewhere) {
-            self.fate.refute();
+            self.fate.refute(now);
         }
         let transition = self.entries.get_mut(address)?.report(report, now, policy);
         if let Some(key) = report.vouched {
@@ -48,7 +53,11 @@ impl Crew {
 
     /// A probe came to its result.
     pub(crate) fn probed(&mut self, address: &Address, result: ProbeResult, now: Instant) {
-        if let ProbeResult::Failed(ProbeFailure::Failed(cause)) = result {
+        let is_in_service = self.entries.get(address).is_some_and(|entry| entry.is_in_service(now));
+        if let (ProbeResult::Failed(ProbeFailure::Failed(cause)), true) = (result, is_in_service)
+            && cause != Cause::LocalResource
+            && cause != Cause::Internal
+        {
             self.fate.failed(address, cause, now);
         }
     }
@@ -57,7 +66,7 @@ impl Crew {
     pub(crate) fn judge(&mut self, address: &Address, now: Instant, policy: &Policy) -> Option<Notice> {
         let entry = self.entries.get(address)?;
         let Some(charge) = entry.health.charge(now, policy) else {
-            self.entries.get_mut(address)?.acquit();
+            self.entries.get_mut(address)?.acquit(now);
             return None;
         };
         self.sentence(address, charge, now, policy)
@@ -71,7 +80,7 @@ impl Crew {
             return Vec::new();
         }
         self.compared = Some(now);
-        let admitted = self.entries.iter().filter(|(_, entry)| entry.status.is_admitted());
+        let admitted = self.entries.iter().filter(|(_, entry)| entry.is_in_service(now));
         let tallies: Vec<_> =
             admitted.map(|(address, entry)| (address.clone(), entry.health.tally(now, policy))).collect();
         let convicted = outliers::find(&tallies, &eject);
@@ -84,20 +93,30 @@ impl Crew {
             .collect()
     }
 
-    /// The request that one of them failed and that may itself be to blame.
+    /// The request that one of them failed, the newest, and that may itself be to blame.
     pub(crate) fn suspicion(&self, now: Instant, policy: &Policy) -> Option<u64> {
-        self.entries.values().find_map(|entry| entry.health.suspicion(now, policy))
+        let all = self.entries.values().filter_map(|entry| entry.health.suspicion(now, policy));
+        all.max_by_key(|(_, at)| *at).map(|(key, _)| key)
     }
 
     /// Whether anybody is in service.
-    pub(crate) fn is_served(&self) -> bool {
-        self.entries.values().any(|entry| entry.status.is_admitted())
+    pub(crate) fn is_served(&self, now: Instant) -> bool {
+        self.entries.values().any(|entry| entry.is_in_service(now))
+    }
+
+    /// The fate that its backends share.
+    fn shared_fate(&self, now: Instant) -> Option<Cause> {
+        let concerned = self
+            .entries
+            .iter()
+            .filter(|(address, entry)| entry.is_in_service(now) || self.fate.has_seen(address));
+        self.fate.shared(concerned.count(), now)
     }
 
     /// Another backend succeeded with a request that some have failed alone.
     fn prove(&mut self, witness: &Address, key: u64, now: Instant, policy: &Policy) {
         for (_, entry) in self.entries.iter_mut().filter(|(address, _)| *address != witness) {
-            if entry.health.suspicion(now, policy) == Some(key) {
+            if entry.health.suspicion(now, policy).is_some_and(|(suspect, _)| suspect == key) {
                 // It changes no phase by itself.
                 entry.step(Event::Proven { key }, now, policy);
             }
@@ -116,7 +135,7 @@ impl Crew {
             return None;
         }
         let kept = self.defence(address, charge, now, policy);
-        let shared = self.fate.shared(self.entries.len(), now).filter(|_| kept == Some(Kept::SharedFate));
+        let shared = self.shared_fate(now).filter(|_| kept == Some(Kept::SharedFate));
         let entry = self.entries.get_mut(address)?;
         let Some(kept) = kept else {
             return entry.step(Event::Eject(charge), now, policy).map(Notice::Transition);
@@ -138,16 +157,16 @@ impl Crew {
 
     /// What speaks against taking a convicted backend out of service.
     fn defence(&self, address: &Address, charge: Evidence, now: Instant, policy: &Policy) -> Option<Kept> {
-        if self.fate.shared(self.entries.len(), now).is_some() && is_of_shared_fate(charge) {
+        if is_of_shared_fate(charge) && self.shared_fate(now).is_some() {
             return Some(Kept::SharedFate);
         }
         if charge.is_by_probes() {
             return None;
         }
         let others = || self.entries.iter().filter(|(other, _)| *other != address);
-        let left = others().filter(|(_, entry)| entry.status.is_admitted()).count();
+        let left = others().filter(|(_, entry)| entry.is_in_service(now)).count();
         // Whom an operator took out is nobody that traffic took out.
-        let all = 1 + others().filter(|(_, entry)| !is_by_operator(entry.status.hold)).count();
+        let all = 1 + others().filter(|(_, entry)| !is_by_operator(entry.holds.hold(now))).count();
         let keep = policy.eject.map_or(0, |eject| eject.keep_percent as usize);
         if left == 0 {
             Some(Kept::Last)
@@ -169,7 +188,7 @@ impl Crew {
         policy: &Policy,
     ) -> bool {
         let others =
-            self.entries.iter().filter(|(other, entry)| *other != address && entry.status.is_admitted());
+            self.entries.iter().filter(|(other, entry)| *other != address && entry.is_in_service(now));
         let mut others = others.map(|(_, entry)| &entry.health);
         let Some(own) = self.entries.get(address).map(|entry| entry.health.tally(now, policy)) else {
             return false;

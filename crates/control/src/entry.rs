@@ -10,10 +10,14 @@ use evenkeel_routing::{Backend, Readings};
 use crate::hold::Holds;
 use crate::probing::{Mood, Probing};
 use crate::random::Random;
+use crate::trial::Watch;
 use crate::{HoldChange, Next, Notice, Transition};
 
 /// How often it is asked again whether a backend that was kept in service may go now.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+/// How long it is said of a backend that it is kept in service, after it was convicted last.
+const KEPT_FOR: Duration = Duration::from_secs(10);
 
 /// A backend in the roster.
 #[derive(Debug)]
@@ -29,24 +33,13 @@ pub(crate) struct Entry {
     pub(crate) health: Health,
     pub(crate) holds: Holds,
     pub(crate) probing: Probing,
-    /// Why it is in service although it is convicted.
-    kept: Option<Kept>,
+    /// Why it is in service although it is convicted, and when it was convicted last.
+    kept: Option<(Kept, Instant)>,
     /// When its case is looked at again, whatever happens.
     pub(crate) reconsider: Option<Instant>,
-    trial: Watch,
-}
-
-/// A trial in progress.
-#[derive(Debug)]
-struct Watch {
-    /// Since when no outcome came.
-    quiet_since: Instant,
-    /// Whether a connection is being tried.
-    is_connecting: bool,
-    /// Whether a connection stood, so that any request may be the trial.
-    is_open: bool,
-    /// Whether nobody else is in service, so that no request could be hidden.
-    is_alone: bool,
+    pub(crate) trial: Watch,
+    /// Whether it is one of the addresses of a name that comes and goes with its answers.
+    pub(crate) is_of_name: bool,
 }
 
 impl Entry {
@@ -63,13 +56,15 @@ impl Entry {
             probing: Probing::default(),
             kept: None,
             reconsider: None,
-            trial: Watch::new(now),
+            trial: Watch::new(now, false),
+            is_of_name: false,
         }
     }
 
     /// The same health under another name.
     pub(crate) fn renamed(self, backend: Arc<Backend>, now: Instant) -> Self {
-        let entry = Entry { backend, readings: Readings::default(), trial: Watch::new(now), ..self };
+        let trial = Watch::new(now, self.trial.is_alone());
+        let entry = Entry { backend, readings: Readings::default(), trial, ..self };
         if entry.health.phase() == Phase::Trial {
             entry.backend.arm_trial(false);
         }
@@ -80,9 +75,8 @@ impl Entry {
     pub(crate) fn join(&mut self, policy: &Policy, backends: usize, now: Instant, random: &mut Random) {
         self.probing.join(policy.probe.as_ref(), backends, now, random);
         if policy.probe.is_none() {
-            self.holds.probes_ended();
+            self.change_hold(now, policy, Holds::probes_ended);
         }
-        self.refresh(now, policy);
     }
 
     /// Takes in what the cores saw, as of the phase that it is in. Nothing after a change of phase counts.
@@ -94,7 +88,7 @@ impl Entry {
         let transition = events.find_map(|event| self.step(event, now, policy));
         let has_news = !report.trials.is_empty() || report.trial_abandoned;
         if transition.is_none() && has_news && self.health.phase() == Phase::Trial {
-            self.trial.quiet_since = now;
+            self.trial.heard(now);
             self.rearm();
         }
         if let Some((how_long, at)) = report.drain {
@@ -118,6 +112,7 @@ impl Entry {
         policy: &Policy,
         change: impl FnOnce(&mut Holds),
     ) -> bool {
+        self.expire_hold(now, policy);
         let before = self.holds.hold(now);
         change(&mut self.holds);
         self.after_hold(before, now, policy)
@@ -126,25 +121,28 @@ impl Entry {
     /// It stays in service although it is convicted; true if that is news.
     pub(crate) fn keep(&mut self, kept: Kept, now: Instant) -> bool {
         self.reconsider = Some(now + ASK_AGAIN);
-        self.kept.replace(kept) != Some(kept)
+        let before = self.kept.replace((kept, now));
+        before.is_none_or(|(before, _)| before != kept)
     }
 
-    /// Nothing convicts it.
-    pub(crate) fn acquit(&mut self) {
-        (self.kept, self.reconsider) = (None, None);
+    /// Nothing convicts it at the moment. What comes and goes with every other request is one story, told once.
+    pub(crate) fn acquit(&mut self, now: Instant) {
+        let is_lasting = |(_, at): &(Kept, Instant)| now.saturating_duration_since(*at) < KEPT_FOR;
+        self.kept = self.kept.filter(is_lasting);
+        self.reconsider = self.kept.map(|_| now + ASK_AGAIN);
     }
 
     /// Ends the backend's own hold, if its time is over.
     pub(crate) fn expire_hold(&mut self, now: Instant, policy: &Policy) {
-        let before = self.status.hold;
-        self.holds.expire(now);
-        self.after_hold(before, now, policy);
+        if let Some(before) = self.holds.expire(now) {
+            self.after_hold(before, now, policy);
+        }
     }
 
     /// Whether what is published about it is out of date. Says so once.
     pub(crate) fn refresh(&mut self, now: Instant, policy: &Policy) -> bool {
         let status =
-            Status { hold: self.holds.hold(now), kept: self.kept, ..self.health.status(now, policy) };
+            Status { hold: self.holds.hold(now), kept: self.kept(), ..self.health.status(now, policy) };
         std::mem::replace(&mut self.status, status) != status
     }
 
@@ -165,15 +163,16 @@ impl Entry {
         }))
     }
 
-    /// The probe in flight came to its result; false if there was none.
+    /// A probe came to its result; nothing is said by one that is not in flight any more.
     pub(crate) fn end_probe(
         &mut self,
+        serial: u64,
         result: ProbeResult,
         now: Instant,
         policy: &Policy,
         random: &mut Random,
     ) -> Option<Transition> {
-        if !self.probing.end(result) {
+        if !self.probing.end(serial, result) || policy.probe.is_none() {
             return None;
         }
         if result == ProbeResult::Drains {
@@ -209,48 +208,48 @@ impl Entry {
         self.probing.plan(policy.probe.as_ref(), mood, now, random);
     }
 
-    /// Whether a connection has to be tried now, because no request came for the trial; if so, it counts as begun.
-    /// Where nobody else is in service no request can be hidden, so there is none to wait for.
-    pub(crate) fn begin_connect(&mut self, now: Instant, policy: &Policy) -> bool {
-        let begins = self.connect_due(policy).is_some_and(|due| due <= now);
-        self.trial.is_connecting |= begins;
-        begins
+    /// Whether a connection has to be tried now, because no request came for the trial.
+    pub(crate) fn wants_connection(&self, now: Instant, policy: &Policy) -> bool {
+        self.connect_due(now, policy).is_some_and(|due| due <= now)
     }
 
-    /// The connection that was tried stands, or failed. False if none was being tried.
-    pub(crate) fn end_connect(&mut self, now: Instant) -> bool {
-        let was_connecting = std::mem::take(&mut self.trial.is_connecting);
-        if was_connecting {
-            self.trial.quiet_since = now;
-        }
-        was_connecting
+    /// The connection that was tried stands, or failed. False if none such was being tried.
+    pub(crate) fn end_connect(&mut self, serial: u64, now: Instant) -> bool {
+        self.trial.end(serial, now)
     }
 
-    /// Any request may be the trial from now on.
+    /// Any request may be the trial from now on, whatever became of the last one.
     pub(crate) fn open_trial(&mut self) {
-        self.trial.is_open = true;
+        self.trial.open();
+        self.backend.arm_trial(false);
         self.backend.arm_trial(true);
     }
 
     /// Notes whether nobody else is in service; true if that changes when it wants a visit.
     pub(crate) fn set_alone(&mut self, is_alone: bool) -> bool {
-        let is_changed = std::mem::replace(&mut self.trial.is_alone, is_alone) != is_alone;
-        is_changed && self.health.phase() == Phase::Trial
+        self.trial.set_alone(is_alone) && self.health.phase() == Phase::Trial
+    }
+
+    /// Whether requests go there in turn: as it will be published.
+    pub(crate) fn is_in_service(&self, now: Instant) -> bool {
+        self.health.phase().is_admitted() && self.holds.hold(now) == Hold::None
     }
 
     /// When it next wants a visit, if nothing happens before.
     pub(crate) fn next(&self, now: Instant, policy: &Policy) -> Option<Instant> {
         let change = self.health.next(now, policy);
         let wanted =
-            [self.probing.due, self.connect_due(policy), change, self.reconsider, self.holds.until()];
+            [self.probing.due, self.connect_due(now, policy), change, self.reconsider, self.holds.until()];
         wanted.into_iter().flatten().min()
     }
 
-    fn connect_due(&self, policy: &Policy) -> Option<Instant> {
-        let is_waiting = self.health.phase() == Phase::Trial && !self.trial.is_connecting;
-        let is_hurried = self.trial.is_alone && !self.trial.is_open;
-        let wait = if is_hurried { Duration::ZERO } else { self.health.wait(policy) };
-        is_waiting.then(|| self.trial.quiet_since.checked_add(wait)).flatten()
+    fn connect_due(&self, now: Instant, policy: &Policy) -> Option<Instant> {
+        let is_on_trial = self.health.phase() == Phase::Trial && self.holds.hold(now) == Hold::None;
+        is_on_trial.then(|| self.trial.due(self.health.wait(policy))).flatten()
+    }
+
+    fn kept(&self) -> Option<Kept> {
+        self.kept.map(|(kept, _)| kept)
     }
 
     fn after_hold(&mut self, before: Hold, now: Instant, policy: &Policy) -> bool {
@@ -263,7 +262,7 @@ impl Entry {
             self.health = self.health.step(Event::Return, now, policy);
         }
         if self.health.phase() == Phase::Trial {
-            self.trial.quiet_since = now;
+            self.trial = Watch::new(now, self.trial.is_alone());
             self.rearm();
         }
         true
@@ -271,8 +270,8 @@ impl Entry {
 
     fn enter(&mut self, from: Phase, to: Phase, now: Instant, policy: &Policy) -> Transition {
         self.backend.begin_term();
-        self.trial = Watch { is_alone: self.trial.is_alone, ..Watch::new(now) };
-        self.acquit();
+        self.trial = Watch::new(now, self.trial.is_alone());
+        (self.kept, self.reconsider) = (None, None);
         let status = self.health.status(now, policy);
         match (from.is_admitted(), to) {
             (true, Phase::Ejected) => {
@@ -300,15 +299,9 @@ impl Entry {
     /// An outcome was read: the next request may try.
     fn rearm(&mut self) {
         self.backend.arm_trial(false);
-        if self.trial.is_open {
+        if self.trial.is_open() {
             self.backend.arm_trial(true);
         }
-    }
-}
-
-impl Watch {
-    fn new(now: Instant) -> Self {
-        Watch { quiet_since: now, is_connecting: false, is_open: false, is_alone: false }
     }
 }
 

@@ -13,7 +13,7 @@ const WITHIN: Duration = Duration::from_secs(2);
 /// How long a first failure waits for the others to show theirs.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// What a pool's backends failed with lately.
+/// What a pool's backends in service failed with lately.
 #[derive(Debug, Default)]
 pub(crate) struct Fate {
     /// When the first of them failed.
@@ -21,46 +21,49 @@ pub(crate) struct Fate {
     cause: Option<Cause>,
     /// The newest failure of each backend.
     seen: BTreeMap<Address, Instant>,
-    /// Whether anything speaks against it: another cause, or a success elsewhere.
-    is_refuted: bool,
+    /// When anything spoke against it: another cause, or a success elsewhere.
+    refuted: Option<Instant>,
     /// Whether it was told.
     pub(crate) is_told: bool,
 }
 
 impl Fate {
-    /// A backend failed.
+    /// A backend in service failed.
     pub(crate) fn failed(&mut self, address: &Address, cause: Cause, now: Instant) {
-        self.expire(now);
-        if !cause.facts().is_shared {
-            self.is_refuted |= self.began.is_some();
-            return;
+        self.forget(now);
+        if !cause.facts().is_shared || self.cause.is_some_and(|known| known != cause) {
+            self.refuted = Some(now);
         }
-        if self.cause.is_some_and(|known| known != cause) {
-            self.is_refuted = true;
+        if cause.facts().is_shared {
+            self.began.get_or_insert(now);
+            self.cause = Some(cause);
+            self.seen.insert(address.clone(), now);
         }
-        self.began.get_or_insert(now);
-        self.cause = Some(cause);
-        self.seen.insert(address.clone(), now);
     }
 
     /// A request that had failed succeeded on another backend of the pool.
-    pub(crate) fn refute(&mut self) {
-        self.is_refuted |= self.began.is_some();
+    pub(crate) fn refute(&mut self, now: Instant) {
+        self.refuted = Some(now);
     }
 
     /// Until when nobody can say yet whether others share it; `None` once that is known.
     pub(crate) fn is_open_until(&self, now: Instant) -> Option<Instant> {
-        let until = self.began.filter(|_| !self.is_refuted)? + PATIENCE;
+        let until = self.began.filter(|_| !self.is_refuted(now))? + PATIENCE;
         (now < until).then_some(until)
     }
 
-    /// The cause that most of a pool of so many backends shares.
+    /// The cause that most of so many backends share, those in service or just failed.
     pub(crate) fn shared(&self, backends: usize, now: Instant) -> Option<Cause> {
-        let recent = self.seen.iter().filter(|(_, at)| now.saturating_duration_since(**at) <= WITHIN);
+        let recent = self.seen.iter().filter(|(_, at)| is_recent(**at, now));
         let addresses: Vec<_> = recent.map(|(address, _)| address).collect();
         let hosts: BTreeSet<_> = addresses.iter().map(|address| host(address)).collect();
         let is_most = addresses.len() * 2 > backends && hosts.len() >= 2;
-        self.cause.filter(|_| is_most && !self.is_refuted)
+        self.cause.filter(|_| is_most && !self.is_refuted(now))
+    }
+
+    /// Who shares it.
+    pub(crate) fn has_seen(&self, address: &Address) -> bool {
+        self.seen.contains_key(address)
     }
 
     /// How many backends share it.
@@ -68,18 +71,28 @@ impl Fate {
         self.seen.len()
     }
 
-    /// Begins anew once nobody failed so for long enough. True if it had been told.
+    /// Begins anew once nobody failed so for long enough. True if it had been told, and is over or refuted.
     pub(crate) fn expire(&mut self, now: Instant) -> bool {
-        let newest = self.seen.values().max();
-        let is_over = newest.is_some_and(|newest| now.saturating_duration_since(*newest) > WITHIN);
-        let ends = self.is_told && (is_over || self.is_refuted);
-        if is_over {
-            *self = Fate::default();
-        } else if ends {
-            self.is_told = false;
-        }
+        self.forget(now);
+        let ends = self.is_told && (self.began.is_none() || self.is_refuted(now));
+        self.is_told &= !ends;
         ends
     }
+
+    fn forget(&mut self, now: Instant) {
+        self.seen.retain(|_, at| is_recent(*at, now));
+        if self.seen.is_empty() {
+            (self.began, self.cause) = (None, None);
+        }
+    }
+
+    fn is_refuted(&self, now: Instant) -> bool {
+        self.refuted.is_some_and(|at| is_recent(at, now))
+    }
+}
+
+fn is_recent(at: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(at) <= WITHIN
 }
 
 /// Two ports of one host share more than a network.
@@ -134,7 +147,7 @@ mod tests {
     fn a_retry_that_succeeds_elsewhere_refutes_it() {
         let (mut fate, start) = fate(&[(0, 1, ConnectTimeout), (0, 2, ConnectTimeout)]);
         assert!(fate.shared(3, start).is_some());
-        fate.refute();
+        fate.refute(start);
         assert_eq!((fate.shared(3, start), fate.is_open_until(start)), (None, None));
     }
 
@@ -155,10 +168,20 @@ mod tests {
     }
 
     #[test]
+    fn what_refuted_an_earlier_one_is_forgotten_as_well() {
+        let (mut fate, start) =
+            fate(&[(0, 3, ConnectRefused), (1, 1, ConnectTimeout), (2, 1, ConnectTimeout)]);
+        let now = start + Duration::from_secs(3);
+        fate.failed(&address(1), ConnectTimeout, now);
+        fate.failed(&address(2), ConnectTimeout, now);
+        assert_eq!(fate.shared(3, now), Some(ConnectTimeout));
+    }
+
+    #[test]
     fn after_a_quiet_time_it_begins_anew() {
         let (mut fate, start) = fate(&[(0, 1, ConnectTimeout), (0, 2, ConnectTimeout)]);
         fate.is_told = true;
-        assert!(!fate.expire(start + Duration::from_secs(1)));
+        assert!(!fate.expire(start + Duration::from_secs(1)) && fate.count() == 2);
         assert!(fate.expire(start + Duration::from_secs(3)));
         assert_eq!(fate.count(), 0);
     }

@@ -8,27 +8,21 @@ use evenkeel_model::{ByOperator, Hold, Order};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Holds {
     operator: Option<(Order, ByOperator)>,
-    asked: Option<Asked>,
-}
-
-/// The backend's own word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Asked {
-    since: Instant,
-    /// `None`: until its probes say otherwise.
-    until: Option<Instant>,
+    /// The backend asked in an answer, from when until when.
+    by_answer: Option<(Instant, Instant)>,
+    /// Its probes ask for it, since when.
+    by_probes: Option<Instant>,
 }
 
 impl Holds {
     /// What comes of all of them.
     pub(crate) fn hold(&self, now: Instant) -> Hold {
-        match (self.operator, self.asked) {
-            (Some((Order::Eject, by)), _) => Hold::Out(by),
-            (Some((Order::Drain | Order::Ready, by)), _) => Hold::Drained(by),
-            (None, Some(Asked { since, until })) if until.is_none_or(|until| now < until) => {
-                Hold::Asked { since, until }
-            }
-            (None, _) => Hold::None,
+        match (self.operator, self.by_probes, self.by_answer) {
+            (Some((Order::Eject, by)), ..) => Hold::Out(by),
+            (Some((Order::Drain | Order::Ready, by)), ..) => Hold::Drained(by),
+            (None, Some(since), _) => Hold::Asked { since, until: None },
+            (None, None, Some((since, until))) if now < until => Hold::Asked { since, until: Some(until) },
+            (None, None, _) => Hold::None,
         }
     }
 
@@ -43,29 +37,31 @@ impl Holds {
 
     /// The backend asks to be drained for so long; zero: no longer.
     pub(crate) fn ask(&mut self, how_long: Duration, at: Instant) {
-        let since = self.asked.map_or(at, |asked| asked.since);
-        let asked = Asked { since, until: at.checked_add(how_long) };
-        self.asked = (!how_long.is_zero()).then_some(asked);
+        let since = self.by_answer.map_or(at, |(since, _)| since);
+        let until = at.checked_add(how_long).filter(|_| !how_long.is_zero());
+        self.by_answer = until.map(|until| (since, until));
     }
 
     /// The answer to a probe asks for it, until another one does not.
     pub(crate) fn ask_by_probe(&mut self, now: Instant) {
-        let since = self.asked.map_or(now, |asked| asked.since);
-        self.asked = Some(Asked { since, until: None });
+        self.by_probes.get_or_insert(now);
     }
 
     /// Probes do not ask for it any more.
     pub(crate) fn probes_ended(&mut self) {
-        self.asked = self.asked.filter(|asked| asked.until.is_some());
+        self.by_probes = None;
     }
 
-    /// Forgets what is over.
-    pub(crate) fn expire(&mut self, now: Instant) {
-        self.asked = self.asked.filter(|asked| asked.until.is_none_or(|until| now < until));
+    /// Forgets what is over. Returns what was the hold until then.
+    pub(crate) fn expire(&mut self, now: Instant) -> Option<Hold> {
+        let (since, until) = self.by_answer.filter(|(_, until)| *until <= now)?;
+        let before = Holds { by_answer: Some((since, until)), ..*self }.hold(since);
+        self.by_answer = None;
+        Some(before)
     }
 
     /// When the backend's own word is over.
     pub(crate) fn until(&self) -> Option<Instant> {
-        self.asked.and_then(|asked| asked.until)
+        self.by_answer.map(|(_, until)| until)
     }
 }

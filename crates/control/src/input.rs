@@ -21,6 +21,8 @@ pub enum Input {
     Probed {
         /// Whose.
         id: BackendId,
+        /// Of the order.
+        serial: u64,
         /// The verdict.
         result: ProbeResult,
         /// How long it asked to be drained; zero: no longer.
@@ -39,6 +41,8 @@ pub enum Input {
     Connected {
         /// To whom.
         id: BackendId,
+        /// Of the order.
+        serial: u64,
         /// How it went.
         result: Result<(), Cause>,
     },
@@ -81,6 +85,8 @@ pub struct Effects {
 pub struct ProbeOrder {
     /// Whom.
     pub id: BackendId,
+    /// Another one for each order.
+    pub serial: u64,
     /// Where; at least one, the first that connects is asked.
     pub endpoints: Arc<[Endpoint]>,
     /// What to ask.
@@ -105,6 +111,8 @@ pub struct ResolveOrder {
 pub struct ConnectOrder {
     /// To whom.
     pub id: BackendId,
+    /// Another one for each order.
+    pub serial: u64,
     /// Where.
     pub endpoints: Arc<[Endpoint]>,
     /// Longest wait.

@@ -8,6 +8,7 @@ mod compose;
 mod control;
 mod counters;
 mod crew;
+mod departed;
 mod entry;
 mod fate;
 mod hold;
@@ -21,6 +22,7 @@ mod probing;
 mod random;
 mod roster;
 mod shell;
+mod trial;
 
 pub use control::Control;
 pub use input::{ConnectOrder, Effects, Input, ProbeOrder, ResolveOrder, Resolved};

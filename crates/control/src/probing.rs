@@ -1,10 +1,13 @@
 //! When a backend is probed: faster in doubt, slower while its requests prove it well.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use evenkeel_health::{Pace, Probe, ProbeResult};
 
 use crate::random::Random;
+
+/// So late a probe is that was not merely waiting for its turn.
+const LATE: Duration = Duration::from_millis(500);
 
 /// The probes of one backend.
 #[derive(Debug, Default)]
@@ -15,7 +18,7 @@ pub(crate) struct Probing {
     pub(crate) proven: bool,
     /// Whether one had in the interval before it.
     was_proven: bool,
-    is_in_flight: bool,
+    in_flight: Option<u64>,
     /// When the last one began.
     began: Option<Instant>,
     /// Answers of 429 in a row.
@@ -38,38 +41,59 @@ impl Probing {
             Some(due) => due.min(now + probe.next_wait(Pace::Usual, random.chance())),
             None => now + probe.first_wait(backends, random.chance()),
         });
-        self.due = latest.filter(|_| !self.is_in_flight);
+        self.due = latest.filter(|_| self.in_flight.is_none());
     }
 
-    /// Whether one has to begin now; if so, it counts as begun.
-    pub(crate) fn begin(&mut self, now: Instant) -> bool {
-        let is_due = self.due.is_some_and(|due| due <= now);
-        if is_due {
-            self.due = None;
-            self.was_proven = std::mem::take(&mut self.proven);
-            self.is_in_flight = true;
-            self.began = Some(now);
+    /// Whether one has to begin now. After a pause of the whole process all of them are late, and are spread anew.
+    pub(crate) fn is_due(&mut self, probe: Option<&Probe>, now: Instant, random: &mut Random) -> bool {
+        let (Some(due), Some(probe)) = (self.due.filter(|due| *due <= now), probe) else { return false };
+        let late = now.saturating_duration_since(due);
+        if late > LATE && late > probe.interval / 2 {
+            self.due = Some(now + probe.interval.mul_f64(random.chance()));
+            return false;
         }
-        is_due
+        true
     }
 
-    /// The one in flight is over; false if there was none.
-    pub(crate) fn end(&mut self, result: ProbeResult) -> bool {
+    /// One begins.
+    pub(crate) fn begin(&mut self, serial: u64, now: Instant) {
+        self.due = None;
+        self.was_proven = std::mem::take(&mut self.proven);
+        self.in_flight = Some(serial);
+        self.began = Some(now);
+    }
+
+    /// Whether none is in flight nor planned.
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.in_flight.is_none() && self.due.is_none()
+    }
+
+    /// Whether the one of this serial is.
+    pub(crate) fn is_in_flight(&self, serial: u64) -> bool {
+        self.in_flight == Some(serial)
+    }
+
+    /// The one of this serial is over; false if it is not in flight.
+    pub(crate) fn end(&mut self, serial: u64, result: ProbeResult) -> bool {
+        if self.in_flight != Some(serial) {
+            return false;
+        }
         self.too_often = match result {
             ProbeResult::TooOften => self.too_often.saturating_add(1),
             ProbeResult::Passed | ProbeResult::Drains | ProbeResult::Failed(_) => 0,
         };
-        std::mem::take(&mut self.is_in_flight)
+        self.in_flight = None;
+        true
     }
 
     /// The one in flight came to nothing that says anything.
     pub(crate) fn give_up(&mut self) {
-        self.is_in_flight = false;
+        self.in_flight = None;
     }
 
     /// Sets when the next one is due. It only ever comes forward, but after an answer.
     pub(crate) fn plan(&mut self, probe: Option<&Probe>, mood: Mood, now: Instant, random: &mut Random) {
-        let Some(probe) = probe.filter(|_| !self.is_in_flight) else {
+        let Some(probe) = probe.filter(|_| self.in_flight.is_none()) else {
             self.due = None;
             return;
         };

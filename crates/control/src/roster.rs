@@ -10,6 +10,7 @@ use evenkeel_routing::{Backend, Wake};
 
 use crate::counters::Counters;
 use crate::crew::Crew;
+use crate::departed::Departed;
 use crate::entry::Entry;
 use crate::names::Names;
 use crate::random::Random;
@@ -31,6 +32,8 @@ struct Wanted {
     /// What requests are addressed to.
     host: Arc<str>,
     weight: u16,
+    /// Whether it is one address of a name, each of which is a backend.
+    is_of_name: bool,
 }
 
 impl Roster {
@@ -41,23 +44,63 @@ impl Roster {
     /// Keeps who stays, takes in who is new, and drops who is gone.
     pub(crate) fn adopt(&mut self, plan: &Plan, names: &Names, now: Instant, random: &mut Random) {
         let mut old = std::mem::take(&mut self.crews);
-        let wanted: Vec<Vec<Wanted>> = plan.pools.iter().map(|pool| wanted(pool, names)).collect();
-        let probed = plan.pools.iter().zip(&wanted).filter(|(pool, _)| pool.health.probe.is_some());
-        let probed = probed.map(|(_, wanted)| wanted.len()).sum();
-        for (index, (pool, wanted)) in plan.pools.iter().zip(wanted).enumerate() {
-            let mut crew = old.remove(&pool.name).unwrap_or_default();
-            let mut before = std::mem::take(&mut crew.entries);
-            crew.index = index;
-            crew.order = wanted.iter().map(|it| (it.address.clone(), it.weight)).collect();
-            for it in wanted {
-                let id = BackendId { pool: pool.name.clone(), address: it.address.clone() };
-                let mut entry = self.entry(before.remove(&it.address), id, &it, pool, now, random);
-                entry.join(&pool.health, probed, now, random);
-                crew.entries.insert(it.address, entry);
-            }
+        let probed = plan.pools.iter().filter(|pool| pool.health.probe.is_some());
+        let probed = probed.map(|pool| pool.backends.len()).sum();
+        for (index, pool) in plan.pools.iter().enumerate() {
+            let crew = old.remove(&pool.name).unwrap_or_default();
+            let crew = self.staffed(crew, index, (pool, names), now, random);
             self.crews.insert(pool.name.clone(), crew);
         }
+        for pool in &plan.pools {
+            let Some(crew) = self.crews.get_mut(&pool.name) else { continue };
+            crew.entries.values_mut().for_each(|entry| entry.join(&pool.health, probed, now, random));
+        }
         self.counters.adopt(plan, self.workers);
+    }
+
+    /// Does the same for one pool, whose names have other addresses now.
+    pub(crate) fn renew(
+        &mut self,
+        index: usize,
+        pool: &PoolPlan,
+        names: &Names,
+        now: Instant,
+        random: &mut Random,
+    ) {
+        let Some(crew) = self.crews.remove(&pool.name) else { return };
+        let mut crew = self.staffed(crew, index, (pool, names), now, random);
+        let backends = crew.entries.len();
+        let new = crew.entries.values_mut().filter(|entry| entry.probing.has_stopped());
+        new.for_each(|entry| entry.join(&pool.health, backends, now, random));
+        self.crews.insert(pool.name.clone(), crew);
+    }
+
+    /// A crew with the backends that its pool and the names ask for.
+    fn staffed(
+        &self,
+        mut crew: Crew,
+        index: usize,
+        (pool, names): (&PoolPlan, &Names),
+        now: Instant,
+        random: &mut Random,
+    ) -> Crew {
+        let wanted = wanted(pool, names);
+        let mut before = std::mem::take(&mut crew.entries);
+        crew.index = index;
+        crew.order = wanted.iter().map(|it| (it.address.clone(), it.weight)).collect();
+        for it in wanted {
+            let id = BackendId { pool: pool.name.clone(), address: it.address.clone() };
+            let known = before.remove(&it.address).or_else(|| crew.departed.take(&it.address, now));
+            let entry = self.entry(known, id, &it, pool, now, random);
+            crew.entries.insert(it.address, entry);
+        }
+        let may_return = pool.backends.iter().any(|backend| backend.resolve == Resolve::Each);
+        if may_return {
+            crew.departed.keep(before.into_values().filter(|entry| entry.is_of_name), now);
+        } else {
+            crew.departed = Departed::default();
+        }
+        crew
     }
 
     /// What the cores saw since the last reading; who saw nothing is left out. `all`: else only those that asked for it.
@@ -97,6 +140,7 @@ impl Roster {
             None => Entry::new(fresh(), now, &pool.health, random),
         };
         entry.host = wanted.host.clone();
+        entry.is_of_name = wanted.is_of_name;
         entry
     }
 }
@@ -105,13 +149,20 @@ impl Roster {
 fn wanted(pool: &PoolPlan, names: &Names) -> Vec<Wanted> {
     let mut seen = BTreeSet::new();
     let all = pool.backends.iter().flat_map(|plan| each(plan, names));
-    all.filter(|it| seen.insert(it.address.clone())).collect()
+    // More than routes count members by are no pool.
+    all.filter(|it| seen.insert(it.address.clone())).take(usize::from(u16::MAX)).collect()
 }
 
 fn each(plan: &BackendPlan, names: &Names) -> Vec<Wanted> {
     let host: Arc<str> = plan.address.to_string().into();
     let label: Arc<str> = plan.name.as_deref().map_or_else(|| host.clone(), Into::into);
-    let one = |address, label| Wanted { address, label, host: host.clone(), weight: plan.weight };
+    let one = |address, label, is_of_name| Wanted {
+        address,
+        label,
+        host: host.clone(),
+        weight: plan.weight,
+        is_of_name,
+    };
     let is_name = matches!(plan.address, Address::Name { .. });
     let endpoints = match plan.resolve {
         Resolve::Each if is_name => names.endpoints(&plan.address).unwrap_or_else(|_| [].into()),
@@ -119,11 +170,11 @@ fn each(plan: &BackendPlan, names: &Names) -> Vec<Wanted> {
     };
     if endpoints.is_empty() {
         // A name that never had an address still stands for somebody, whose requests fail for the name.
-        return vec![one(plan.address.clone(), label)];
+        return vec![one(plan.address.clone(), label, false)];
     }
     let named = endpoints.iter().map(|endpoint| match endpoint {
-        Endpoint::Tcp(address) => one(Address::Ip(*address), format!("{label}@{address}").into()),
-        Endpoint::Unix(path) => one(Address::Unix(path.clone()), label.clone()),
+        Endpoint::Tcp(address) => one(Address::Ip(*address), format!("{label}@{address}").into(), true),
+        Endpoint::Unix(path) => one(Address::Unix(path.clone()), label.clone(), true),
     });
     named.collect()
 }

@@ -201,11 +201,12 @@ impl Shell {
         effects.notices.iter().for_each(log);
         for order in effects.probes {
             let result = ProbeResult::Failed(ProbeFailure::Failed(Cause::Internal));
-            let failed = Input::Probed { id: order.id.clone(), result, drain: None };
+            let serial = order.serial;
+            let failed = Input::Probed { id: order.id.clone(), serial, result, drain: None };
             let prober = self.prober.clone();
             self.spawn(failed, async move {
                 let Verdict { result, drain } = prober.probe(&asked(&order)).await;
-                Input::Probed { id: order.id, result, drain }
+                Input::Probed { id: order.id, serial, result, drain }
             });
         }
         for ResolveOrder { host, port } in effects.resolves {
@@ -218,11 +219,11 @@ impl Shell {
                 Input::Resolved { host, port, result }
             });
         }
-        for ConnectOrder { id, endpoints, timeout } in effects.connects {
-            let failed = Input::Connected { id: id.clone(), result: Err(Cause::Internal) };
+        for ConnectOrder { id, serial, endpoints, timeout } in effects.connects {
+            let failed = Input::Connected { id: id.clone(), serial, result: Err(Cause::Internal) };
             self.spawn(failed, async move {
                 let result = connect(&endpoints, timeout).await;
-                Input::Connected { id, result }
+                Input::Connected { id, serial, result }
             });
         }
         self.next = effects.next;
@@ -246,7 +247,7 @@ impl Shell {
 }
 
 fn asked(order: &ProbeOrder) -> Asked<'_> {
-    let ProbeOrder { id, endpoints, probe, host, is_fresh } = order;
+    let ProbeOrder { id, serial: _, endpoints, probe, host, is_fresh } = order;
     let host = if matches!(id.address, Address::Unix(_)) { "localhost" } else { host };
     Asked { backend: id, endpoints, probe, host, wants_fresh: *is_fresh }
 }

@@ -188,8 +188,8 @@ impl Health {
         }
     }
 
-    /// The request that failed here, and of which nobody knows whether it is to blame itself.
-    pub fn suspicion(&self, now: Instant, policy: &Policy) -> Option<u64> {
+    /// The request that failed here, and of which nobody knows whether it is to blame itself; and when.
+    pub fn suspicion(&self, now: Instant, policy: &Policy) -> Option<(u64, Instant)> {
         match &self.state {
             State::Unproven(record) | State::Serving { record, .. } => {
                 record.suspicion(now, policy.eject.as_ref()?)

@@ -93,11 +93,11 @@ impl Record {
         self.probe_failure = result.err();
     }
 
-    /// The request that failed here, and of which nobody knows whether it is to blame itself.
-    pub(crate) fn suspicion(&self, now: Instant, rule: &Eject) -> Option<u64> {
+    /// The request that failed here, and of which nobody knows whether it is to blame itself; and when.
+    pub(crate) fn suspicion(&self, now: Instant, rule: &Eject) -> Option<(u64, Instant)> {
         let (key, at) = self.failed[0]?;
         let is_open = self.alone > 0 && is_within(at, now, rule.window) && !self.is_to_blame(now, rule);
-        is_open.then_some(key)
+        is_open.then_some((key, at))
     }
 
     /// Whether its newest requests failed.

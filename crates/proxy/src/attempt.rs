@@ -42,6 +42,8 @@ enum Word {
     Nothing,
     Success,
     Failure,
+    /// Success, and that was told.
+    Told,
 }
 
 /// Why an attempt came to nothing.
@@ -138,6 +140,14 @@ impl Attempt {
         }
     }
 
+    /// It was answered, and goes on for as long as its client likes: that says all that there is to say.
+    pub(crate) fn succeed_at_once(&mut self) {
+        if self.word == Word::Nothing {
+            self.word = Word::Told;
+            self.tell();
+        }
+    }
+
     /// It has failed. What that says is returned, unless it has said something already, or the client left or is to
     /// blame: that is neither success nor failure.
     pub(crate) fn fail(&mut self, fault: Fault, class: Class) -> Option<Verdict> {
@@ -150,6 +160,13 @@ impl Attempt {
         self.word = Word::Failure;
         let (backend, trial) = (self.backend().clone(), self.trial.take());
         Some(Verdict { backend, term: self.term, role: self.role, trial, fault, class, at: Instant::now() })
+    }
+
+    fn tell(&mut self) {
+        self.backend().record(self.core.index, self.term, self.role, Outcome::Success, self.picked);
+        if let Some(token) = self.trial.take() {
+            token.spend();
+        }
     }
 
     pub(crate) fn has_failed(&self) -> bool {
@@ -165,12 +182,8 @@ impl Attempt {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        if self.word != Word::Success {
-            return;
-        }
-        self.backend().record(self.core.index, self.term, self.role, Outcome::Success, self.picked);
-        if let Some(token) = self.trial.take() {
-            token.spend();
+        if self.word == Word::Success {
+            self.tell();
         }
     }
 }

@@ -3,14 +3,14 @@
 //! Everything here stays on one thread: plain cells, no atomics, and no borrow across an `.await`.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::Cache;
 use evenkeel_model::{BackendId, Endpoint, Hold, PoolName};
-use evenkeel_routing::{Backend, Member, Snapshot, View};
+use evenkeel_routing::{Backend, Member, Pool, Snapshot, View};
 use evenkeel_telemetry::Recorder;
 use evenkeel_upstream::{Keeping, Sweep};
 
@@ -44,11 +44,12 @@ pub(crate) struct CoreView {
     pub(crate) via: Option<Via>,
 }
 
-/// What this core keeps for one pool.
+/// What this core keeps for one pool; cheap to clone.
+#[derive(Clone)]
 pub(crate) struct PoolView {
     pub(crate) state: Rc<PoolState>,
     /// By member.
-    pub(crate) contacts: Vec<Rc<Contact>>,
+    pub(crate) contacts: Rc<[Rc<Contact>]>,
 }
 
 /// What is kept for a backend, with the backend that it is kept for, and where that is.
@@ -94,11 +95,18 @@ impl Core {
     #[cold]
     fn refresh(&self) {
         let snapshot = self.newest.borrow_mut().load().clone();
-        let pools = snapshot.pools.iter().map(|pool| PoolView {
-            state: self.state(&pool.name),
-            contacts: pool.members.iter().map(|member| self.contact(member)).collect(),
-        });
-        let pools = pools.collect();
+        let before = self.view.borrow().clone();
+        let is_same = |index: usize, pool: &Arc<Pool>| {
+            before.snapshot.pools.get(index).is_some_and(|before| Arc::ptr_eq(before, pool))
+        };
+        let view_of = |(index, pool): (usize, &Arc<Pool>)| match is_same(index, pool) {
+            true => before.pools[index].clone(),
+            false => PoolView {
+                state: self.state(&pool.name),
+                contacts: pool.members.iter().map(|member| self.contact(member)).collect(),
+            },
+        };
+        let pools = snapshot.pools.iter().enumerate().map(view_of).collect();
         self.retire(&snapshot);
         let via = snapshot.forwarding.via.as_deref().map(Via::new);
         self.view.replace(Rc::new(CoreView { snapshot, pools, via }));
@@ -112,7 +120,10 @@ impl Core {
     fn contact(&self, member: &Member) -> Rc<Contact> {
         let (backend, gauge) = (&member.backend, &member.backend.counters[self.index].idle);
         let mut contacts = self.contacts.borrow_mut();
-        let known = contacts.entry(backend.id.clone()).or_insert_with(|| Known::new(member));
+        if !contacts.contains_key(&backend.id) {
+            contacts.insert(backend.id.clone(), Known::new(member));
+        }
+        let known = contacts.get_mut(&backend.id).expect("it was put there if it was not there");
         // Removed and configured again between two looks: the same name, another backend.
         let is_another = !Arc::ptr_eq(&known.backend, backend);
         if is_another || known.has_left(&member.endpoints) {
@@ -126,9 +137,10 @@ impl Core {
 
     /// Closes idle connections to backends that are no longer configured, and forgets pools that are gone.
     fn retire(&self, snapshot: &Snapshot) {
-        let members = || snapshot.pools.iter().flat_map(|pool| &pool.members);
+        let members = snapshot.pools.iter().flat_map(|pool| &pool.members);
+        let there: HashSet<*const Backend> = members.map(|member| Arc::as_ptr(&member.backend)).collect();
         self.contacts.borrow_mut().retain(|_, known| {
-            let stays = members().any(|member| Arc::ptr_eq(&member.backend, &known.backend));
+            let stays = there.contains(&Arc::as_ptr(&known.backend));
             if !stays {
                 known.contact.hold(true, &known.backend.counters[self.index].idle);
             }
@@ -161,7 +173,7 @@ impl Core {
     fn sweep_idle(&self, now: Instant) {
         let view = self.view();
         for (pool, kept) in view.snapshot.pools.iter().zip(&view.pools) {
-            for (member, contact) in pool.members.iter().zip(&kept.contacts) {
+            for (member, contact) in pool.members.iter().zip(kept.contacts.iter()) {
                 let Backend { idle_limit: limit, counters, .. } = &*member.backend;
                 let (longest, gauge) = (pool.rule.connections.idle, &counters[self.index].idle);
                 match contact.is_held() {

@@ -185,7 +185,7 @@ pub(crate) async fn upgrade(
     let head = std::mem::take(to_client);
     request.answered(101);
     if let Some(attempt) = &mut request.attempt {
-        attempt.succeed();
+        attempt.succeed_at_once();
     }
     down.has_answered = true;
     if down.write_all(&head).await.is_err() {

@@ -97,7 +97,7 @@ pub(crate) fn snapshot(rule: &ListenerRule, pool: Arc<Pool>) -> Snapshot {
     Snapshot {
         generation: 1,
         epoch: 1,
-        router: Router::new(vec![Arc::new(route)]),
+        router: Router::new(vec![Arc::new(route)]).into(),
         pools: vec![pool],
         listeners: vec![Arc::new(listener)],
         forwarding: ForwardingRule::default(),

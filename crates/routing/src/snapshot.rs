@@ -18,7 +18,7 @@ pub struct Snapshot {
     /// Counts every publication, changes of health included.
     pub epoch: u64,
     /// Which route a request takes.
-    pub router: Router,
+    pub router: Arc<Router>,
     /// Every pool; routes point here by index.
     pub pools: Vec<Arc<Pool>>,
     /// Every listener.

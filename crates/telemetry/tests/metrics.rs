@@ -345,7 +345,7 @@ fn snapshot(members: Vec<Member>, is_probed: bool) -> Snapshot {
     Snapshot {
         generation: 3,
         epoch: 17,
-        router: Router::new(vec![Arc::new(route)]),
+        router: Router::new(vec![Arc::new(route)]).into(),
         pools: vec![Arc::new(pool(members, is_probed))],
         listeners: vec![Arc::new(listener)],
         forwarding: ForwardingRule::default(),

@@ -231,7 +231,7 @@ pub(crate) fn snapshot(phase: Phase) -> Snapshot {
     Snapshot {
         generation: 3,
         epoch: 17,
-        router: Router::new(vec![Arc::new(route)]),
+        router: Router::new(vec![Arc::new(route)]).into(),
         pools: vec![Arc::new(pool(phase, true))],
         listeners: vec![Arc::new(Listener { rule, counters })],
         forwarding: ForwardingRule::default(),

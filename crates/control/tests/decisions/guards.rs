@@ -182,8 +182,7 @@ fn a_fate_that_most_of_a_pool_shares_ejects_nobody_and_is_told_once() {
         }
     }
     assert_eq!((scene.phases(), &told[..]), (vec![Phase::Unproven; 4], &[Some(Cause::Unroutable)][..]));
-    scene.wait_until(5_000);
-    let over = fates(&scene.record(0, &[Outcome::Success]));
+    let over: Vec<_> = scene.wait_until(5_000).iter().flat_map(fates).collect();
     assert_eq!(over, [None]);
 }
 

@@ -7,7 +7,7 @@ use evenkeel_control::{Effects, Input, Notice};
 use evenkeel_health::ProbeResult;
 use evenkeel_model::{Command, CommandError, Hold, Order, Outcome, Phase, PoolName, Role};
 
-use crate::scene::{FAILED, PROBED, Scene, TWO, plan};
+use crate::scene::{FAILED, NEWEST, PROBED, Scene, TWO, plan};
 
 fn command(order: Order, pool: Option<&str>, backend: &str) -> Input {
     Input::Command(Command { order, pool: pool.map(PoolName::new), backend: backend.into(), uid: 7 })
@@ -135,7 +135,7 @@ fn a_probe_may_ask_for_it_until_another_one_does_not() {
         [ProbeResult::Drains, ProbeResult::Drains, ProbeResult::Passed].into_iter().enumerate()
     {
         scene.wait_until(second as u64 * 5_000 + 300);
-        scene.tell(Input::Probed { id: scene.id(0), result, drain: None });
+        scene.tell(Input::Probed { id: scene.id(0), serial: NEWEST, result, drain: None });
         holds.push((hold(&scene, 0), scene.phases()[0]));
     }
     let serving = Phase::Serving;
@@ -152,5 +152,6 @@ fn what_requests_sent_before_a_drain_come_to_says_nothing_new() {
     scene.order(0, Order::Ready);
     assert_eq!(scene.phases()[0], Phase::Unproven);
     scene.record(0, &[Outcome::Success]);
+    scene.wait_until(50);
     assert_eq!(scene.phases()[0], Phase::Serving);
 }

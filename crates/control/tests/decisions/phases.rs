@@ -6,7 +6,7 @@ use std::time::Duration;
 use evenkeel_control::{Input, Next};
 use evenkeel_model::{Cause, Order, Outcome, Phase, Role};
 
-use crate::scene::{FAILED, Scene, TWO, plan, transitions};
+use crate::scene::{FAILED, NEWEST, Scene, TWO, plan, transitions};
 
 #[test]
 fn generations_count_plans_and_epochs_count_publications() {
@@ -84,7 +84,7 @@ fn where_no_request_can_be_hidden_a_connection_lets_any_be_the_trial() {
     let orders: Vec<_> = effects.iter().flat_map(|effects| &effects.connects).collect();
     assert_eq!(orders.len(), 1);
     assert_eq!((orders[0].id.clone(), orders[0].timeout), (scene.id(0), Duration::from_secs(3)));
-    scene.tell(Input::Connected { id: scene.id(0), result: Ok(()) });
+    scene.tell(Input::Connected { id: scene.id(0), serial: NEWEST, result: Ok(()) });
     scene.try_out(0, false, Outcome::Success);
     scene.try_out(0, false, Outcome::Success);
     assert_eq!(scene.phases()[0], Phase::Serving);
@@ -95,7 +95,8 @@ fn a_connection_that_fails_ejects_again() {
     let mut scene = Scene::with(TWO);
     scene.eject(0);
     scene.wait_until(20_000);
-    let effects = scene.tell(Input::Connected { id: scene.id(0), result: Err(Cause::ConnectRefused) });
+    let effects =
+        scene.tell(Input::Connected { id: scene.id(0), serial: NEWEST, result: Err(Cause::ConnectRefused) });
     assert_eq!(transitions(&effects)[0].message(), "backend failed its trial");
     assert_eq!(transitions(&effects)[0].next, Next::Trial(Duration::from_secs(20)));
 }
@@ -109,7 +110,7 @@ fn a_pool_that_is_wholly_out_and_closed_comes_back_by_connections() {
     let effects = scene.wait_until(10_000);
     let connects = effects.iter().map(|effects| effects.connects.len()).sum::<usize>();
     assert_eq!(connects, 1, "nobody is waited for");
-    scene.tell(Input::Connected { id: scene.id(0), result: Ok(()) });
+    scene.tell(Input::Connected { id: scene.id(0), serial: NEWEST, result: Ok(()) });
     scene.try_out(0, true, Outcome::Success);
     scene.try_out(0, true, Outcome::Success);
     assert_eq!(scene.phases(), [Phase::Serving, Phase::Unproven]);

@@ -7,7 +7,7 @@ use evenkeel_health::ProbeResult;
 use evenkeel_model::{Cause, Outcome, Phase, ProbeFailure};
 use evenkeel_routing::Backend;
 
-use crate::scene::{FAILED, PROBED, Scene, TWO, probed, transitions};
+use crate::scene::{FAILED, NEWEST, PROBED, Scene, TWO, probed, transitions};
 
 #[test]
 fn probes_begin_soon_and_go_on_one_at_a_time_with_a_tenth_of_jitter() {
@@ -73,7 +73,7 @@ fn began(scene: &mut Scene, results: &[ProbeResult], between: impl Fn(&mut Scene
             began.push((scene.now - scene.start).as_millis() as u64);
         }
         let mut left = std::mem::take(&mut effects.probes);
-        effects = scene.tell(Input::Probed { id: order.id, result, drain: None });
+        effects = scene.tell(Input::Probed { id: order.id, serial: NEWEST, result, drain: None });
         effects.probes.append(&mut left);
         between(scene);
     }
@@ -177,7 +177,7 @@ fn probes_are_counted_as_health_takes_them() {
     for (round, result) in results.into_iter().enumerate() {
         // Whatever the wait before it was: 429 makes it longer.
         scene.wait_until(300 + round as u64 * 60_000);
-        scene.tell(Input::Probed { id: scene.id(0), result, drain: None });
+        scene.tell(Input::Probed { id: scene.id(0), serial: NEWEST, result, drain: None });
     }
     let counts = |backend: &Backend| (backend.probes_passed.read(), backend.probes_failed.read());
     assert_eq!(counts(&scene.backend(0)), (2, 1), "429 and this machine's own trouble say nothing about it");

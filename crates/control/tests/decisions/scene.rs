@@ -1,5 +1,6 @@
 //! Control, a clock, and what tests do with them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,8 +10,13 @@ use evenkeel_health::{Eject, ProbeResult};
 use evenkeel_model::{BackendId, Cause, Command, Fault, Order, Outcome, Phase, ProbeFailure, Proof, Role};
 use evenkeel_routing::{Ask, Backend, Cursor, Member, Pick, Snapshot, Wake};
 
+/// Stands for the serial of the newest order.
+pub(crate) const NEWEST: u64 = u64::MAX;
+
 /// Control, a clock, and what was published last.
 pub(crate) struct Scene {
+    /// Of the newest probe and connection of each backend.
+    pub(crate) serials: BTreeMap<(BackendId, &'static str), u64>,
     pub(crate) control: Control,
     pub(crate) start: Instant,
     pub(crate) now: Instant,
@@ -53,7 +59,14 @@ impl Scene {
         let wake = Wake::new(Box::new(|| {}));
         let now = Instant::now();
         let control = Control::new(1, 1, wake);
-        Scene { control, start: now, now, snapshot: Arc::default(), cursor: Cursor::new(1) }
+        Scene {
+            control,
+            start: now,
+            now,
+            snapshot: Arc::default(),
+            cursor: Cursor::new(1),
+            serials: BTreeMap::new(),
+        }
     }
 
     pub(crate) fn with(pool: &str) -> Self {
@@ -63,9 +76,27 @@ impl Scene {
     }
 
     pub(crate) fn tell(&mut self, input: Input) -> Effects {
+        let input = self.answered(input);
         let effects = self.control.handle(input, self.now);
+        for order in &effects.probes {
+            self.serials.insert((order.id.clone(), "probe"), order.serial);
+        }
+        for order in &effects.connects {
+            self.serials.insert((order.id.clone(), "connect"), order.serial);
+        }
         self.snapshot = effects.snapshot.clone().unwrap_or_else(|| self.snapshot.clone());
         effects
+    }
+
+    /// Answers the newest order, where a test gives no serial.
+    pub(crate) fn answered(&self, mut input: Input) -> Input {
+        let newest = |id: &BackendId, of| self.serials.get(&(id.clone(), of)).copied().unwrap_or(NEWEST);
+        match &mut input {
+            Input::Probed { id, serial, .. } if *serial == NEWEST => *serial = newest(id, "probe"),
+            Input::Connected { id, serial, .. } if *serial == NEWEST => *serial = newest(id, "connect"),
+            _ => {}
+        }
+        input
     }
 
     /// Lets time pass to this millisecond, with every tick that control asks for.
@@ -152,7 +183,7 @@ pub(crate) fn transitions(effects: &Effects) -> Vec<&Transition> {
 
 pub(crate) fn probed(id: BackendId, failure: Option<Cause>) -> Input {
     let failed = |cause| ProbeResult::Failed(ProbeFailure::Failed(cause));
-    Input::Probed { id, result: failure.map_or(ProbeResult::Passed, failed), drain: None }
+    Input::Probed { id, serial: NEWEST, result: failure.map_or(ProbeResult::Passed, failed), drain: None }
 }
 
 pub(crate) const PROBED: &str = "health: { probe: { path: /healthz, interval: 2s, timeout: 1s } }";
