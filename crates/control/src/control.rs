@@ -153,14 +153,17 @@ impl Control {
         self.after_change(pool, now);
     }
 
+    /// All that was seen is taken in before anybody is judged by it: whether others fare better is in the same reports.
     fn reports(&mut self, reports: &[(BackendId, Report)], now: Instant, effects: &mut Effects) {
         let Some(plan) = self.plan.clone() else { return };
-        let mut pools = BTreeSet::new();
         for (id, report) in reports {
             let Some(crew) = self.roster.crews.get_mut(&id.pool) else { continue };
             let policy = &plan.pools[crew.index].health;
             let transition = crew.report(&id.address, report, now, policy);
             effects.notices.extend(transition.map(Notice::Transition));
+        }
+        let mut pools = BTreeSet::new();
+        for (id, _) in reports {
             self.touch(id, now, effects, |entry, policy, random| {
                 if entry.health.is_in_doubt(policy) {
                     entry.plan_probe(now, policy, random);

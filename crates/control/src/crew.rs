@@ -42,7 +42,7 @@ impl Crew {
             }
         }
         if report.rescued || report.strikes().any(|strike| strike.fault.proof == Proof::Elsewhere) {
-            self.fate.refute(now);
+            self.refute(now, policy);
         }
         let transition = self.entries.get_mut(address)?.report(report, now, policy);
         if let Some(key) = report.vouched {
@@ -102,6 +102,16 @@ impl Crew {
     /// Whether anybody is in service.
     pub(crate) fn is_served(&self, now: Instant) -> bool {
         self.entries.values().any(|entry| entry.is_in_service(now))
+    }
+
+    /// A retry has succeeded here: what happens from now on is nobody's shared fate. What most had in common until now was.
+    fn refute(&mut self, now: Instant, policy: &Policy) {
+        if self.shared_fate(now).is_some() {
+            for (_, entry) in self.entries.iter_mut().filter(|(address, _)| self.fate.has_seen(address)) {
+                entry.step(Event::Pardon, now, policy);
+            }
+        }
+        self.fate.refute(now);
     }
 
     /// The fate that its backends share.

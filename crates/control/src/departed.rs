@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use evenkeel_model::Address;
 
 use crate::entry::Entry;
+use crate::probing::Probing;
 
 /// How long they are remembered.
 const REMEMBERED: Duration = Duration::from_secs(600);
@@ -23,7 +24,7 @@ impl Departed {
     pub(crate) fn keep(&mut self, leaving: impl Iterator<Item = Entry>, now: Instant) {
         self.0.retain(|_, (_, at)| now.saturating_duration_since(*at) < REMEMBERED);
         for mut entry in leaving.take(MOST.saturating_sub(self.0.len())) {
-            entry.probing.give_up();
+            entry.probing = Probing::default();
             // Whatever is on its way there says nothing about its next stay.
             entry.backend.begin_term();
             self.0.insert(entry.backend.id.address.clone(), (entry, now));
@@ -37,6 +38,7 @@ impl Departed {
             return None;
         }
         entry.due = None;
+        entry.resume(now);
         Some(entry)
     }
 }

@@ -63,12 +63,17 @@ impl Entry {
 
     /// The same health under another name.
     pub(crate) fn renamed(self, backend: Arc<Backend>, now: Instant) -> Self {
-        let trial = Watch::new(now, self.trial.is_alone());
-        let entry = Entry { backend, readings: Readings::default(), trial, ..self };
-        if entry.health.phase() == Phase::Trial {
-            entry.backend.arm_trial(false);
-        }
+        let mut entry = Entry { backend, readings: Readings::default(), ..self };
+        entry.resume(now);
         entry
+    }
+
+    /// A trial begins anew, if there is one.
+    pub(crate) fn resume(&mut self, now: Instant) {
+        self.trial = Watch::new(now, self.trial.is_alone());
+        if self.health.phase() == Phase::Trial {
+            self.backend.arm_trial(false);
+        }
     }
 
     /// Takes its place in a plan, one of so many backends.
@@ -261,10 +266,7 @@ impl Entry {
         if after == Hold::None {
             self.health = self.health.step(Event::Return, now, policy);
         }
-        if self.health.phase() == Phase::Trial {
-            self.trial = Watch::new(now, self.trial.is_alone());
-            self.rearm();
-        }
+        self.resume(now);
         true
     }
 

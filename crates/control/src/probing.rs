@@ -46,7 +46,11 @@ impl Probing {
 
     /// Whether one has to begin now. After a pause of the whole process all of them are late, and are spread anew.
     pub(crate) fn is_due(&mut self, probe: Option<&Probe>, now: Instant, random: &mut Random) -> bool {
-        let (Some(due), Some(probe)) = (self.due.filter(|due| *due <= now), probe) else { return false };
+        let Some(probe) = probe else {
+            self.due = None;
+            return false;
+        };
+        let Some(due) = self.due.filter(|due| *due <= now) else { return false };
         let late = now.saturating_duration_since(due);
         if late > LATE && late > probe.interval / 2 {
             self.due = Some(now + probe.interval.mul_f64(random.chance()));

@@ -1,7 +1,8 @@
 //! What is held against a backend in service: failures in a row, within a window, and whose fault they are.
 //!
-//! A request that fails for its own sake must not cost a backend its place. So a soft failure alone counts only once the
-//! same backend has failed two different requests within the window, or another one has succeeded with the same.
+//! A request that fails for its own sake must not cost a backend its place. So a failure that may be of that kind counts
+//! only once the same backend has failed two different requests within the window, or another one has succeeded with the
+//! same.
 
 use std::time::{Duration, Instant};
 
@@ -51,11 +52,10 @@ impl Record {
 
     pub(crate) fn strike(&mut self, strike: Strike, in_a_row: bool, now: Instant, rule: &Eject) {
         let Strike { fault, times, .. } = strike;
-        let is_proven = match (fault.cause.facts().weight, fault.proof) {
-            (Weight::None, _) => return,
-            (Weight::Hard, _) | (Weight::Soft, Proof::Elsewhere) => true,
-            (Weight::Soft, Proof::Alone) => false,
-        };
+        if fault.cause.facts().weight == Weight::None {
+            return;
+        }
+        let is_proven = fault.proof == Proof::Elsewhere || !fault.may_be_poison();
         if fault.key != 0 {
             self.remember(fault.key, now);
         }

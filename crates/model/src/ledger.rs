@@ -2,7 +2,7 @@
 //!
 //! Whether a retry is legal follows from here, never from the kind of error.
 
-use crate::Cause;
+use crate::{Cause, Weight};
 
 /// The last station that an attempt reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -92,6 +92,16 @@ pub enum Proof {
 }
 
 impl Fault {
+    /// Whether the request itself may be what broke the backend, so that more than the failure has to speak against it:
+    /// what never left this machine is no question of the request.
+    pub fn may_be_poison(&self) -> bool {
+        match self.cause.facts().weight {
+            Weight::Soft => true,
+            Weight::Hard => matches!(self.cause, Cause::ClosedBeforeResponse | Cause::EofInHead),
+            Weight::None => false,
+        }
+    }
+
     /// Whether the backend itself answered 502, 503 or 504.
     pub fn is_gateway_error(&self) -> bool {
         self.cause == Cause::UpstreamStatus && matches!(self.status, 502..=504)

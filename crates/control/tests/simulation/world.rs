@@ -81,6 +81,8 @@ struct Story {
     pending: Vec<Pending>,
     /// It may have been processed and was repeated.
     has_repeated: bool,
+    /// It failed for the network.
+    was_cut_off: bool,
 }
 
 /// A failed attempt that waits for its proof.
@@ -116,7 +118,11 @@ pub(crate) struct World {
     /// Failed requests in turn, one after the other in one term of one backend.
     streaks: BTreeMap<BackendId, (Arc<Backend>, u32, u32)>,
     probing: BTreeSet<BackendId>,
+    /// How often in a row control wanted a tick at once.
+    at_once: usize,
     is_cut: bool,
+    /// When the network was cut or mended last.
+    mended: Duration,
     /// When a backend last fell ill or got well.
     last_ill: Duration,
     /// What operators said last, of who is there.
@@ -152,7 +158,9 @@ impl World {
             cursors: BTreeMap::new(),
             streaks: BTreeMap::new(),
             probing: BTreeSet::new(),
+            at_once: 0,
             is_cut: false,
+            mended: Duration::ZERO,
             last_ill: Duration::ZERO,
             orders: BTreeMap::new(),
             served: BTreeSet::new(),
@@ -246,6 +254,7 @@ impl World {
             Turn::Jump if in_trouble => self.jumped += self.chance.millis(0..600_000),
             Turn::Cut if in_trouble => {
                 self.is_cut = !self.is_cut;
+                self.mended = self.elapsed;
                 let is_any_ill = self.truths.values().any(|truth| *truth != Truth::Well);
                 if is_any_ill || self.elapsed < self.last_ill + 3 * SECOND {
                     self.spoil_the_cut();
@@ -314,7 +323,14 @@ impl World {
     fn request(&mut self, pool: usize, in_trouble: bool) {
         let key = if in_trouble && self.chance.percent(10) { POISON } else { self.chance.among(1..5) };
         let hideable = self.chance.percent(70);
-        let story = Story { key, hideable, tried: Vec::new(), pending: Vec::new(), has_repeated: false };
+        let story = Story {
+            key,
+            hideable,
+            tried: Vec::new(),
+            pending: Vec::new(),
+            has_repeated: false,
+            was_cut_off: false,
+        };
         let Some(pool) = self.snapshot.pools.get(pool).cloned() else { return };
         pool.counters[0].requests.add(1);
         let now = self.now();
@@ -385,7 +401,7 @@ impl World {
     fn succeeded(&mut self, mut attempt: Attempt) {
         self.count(&attempt, Outcome::Success);
         let now = self.now();
-        if attempt.story.tried.len() > 1 {
+        if attempt.story.was_cut_off {
             attempt.backend.rescue(attempt.core);
         }
         for pending in attempt.story.pending.drain(..) {
@@ -408,6 +424,7 @@ impl World {
         self.count(&attempt, Outcome::Failed(fault));
         let Attempt { pool, backend, core, role, term, mut story, trial, .. } = attempt;
         let pending = Pending { backend, core, role, term, cause, trial };
+        story.was_cut_off |= cause == Cause::Unroutable;
         if is_sent {
             story.pending.push(pending);
         } else {
@@ -542,6 +559,8 @@ impl World {
             let input = Input::Resolved { host: order.host, port: order.port, result };
             self.later(1..2000, Turn::Input(input));
         }
+        self.at_once = if next.is_some_and(|next| next <= now) { self.at_once + 1 } else { 0 };
+        assert!(self.at_once < 10, "control wants ticks without end");
         self.tick = next;
     }
 
@@ -606,7 +625,10 @@ impl World {
             || published.status.hold != Hold::None;
         assert!(is_it, "{pool}/{backend} is published otherwise: {:?}, {to:?}", published.status);
         // A fate is shared by several, and probes are too far apart to see that it is.
-        let is_cut_alone = self.is_cut && (self.hosts(pool) < 2 || transition.evidence.is_by_probes());
+        let is_alone = self.is_cut && (self.hosts(pool) < 2 || transition.evidence.is_by_probes());
+        // What failed before the network was mended, and then succeeded elsewhere, is proof for all that control can know.
+        let is_just_mended = !self.is_cut && self.elapsed < self.mended + SECOND;
+        let is_cut_alone = is_alone || is_just_mended;
         let is_blameless = self.blameless.contains(&published.backend.id.address) && !is_cut_alone;
         assert!(
             !is_blameless || !from.is_admitted() || *to != Phase::Ejected,

@@ -2,7 +2,7 @@
 
 use evenkeel_model::Cause::{ConnectRefused, UpstreamStatus};
 use evenkeel_model::Phase::{Ejected, Serving, Trial, Unproven};
-use evenkeel_model::ProbeFailure;
+use evenkeel_model::{Cause, ProbeFailure};
 use proptest::prelude::*;
 
 use super::*;
@@ -368,6 +368,23 @@ fn one_request_that_fails_again_and_again_convicts_nobody() {
     let (start, health) = live(&traffic(), &vec![(0.0, alone, Unproven); 40]);
     assert_eq!(health.charge(start, &traffic()), None);
     assert_eq!(health.suspicion(start, &traffic()).map(|(key, _)| key), Some(7));
+}
+
+#[test]
+fn a_request_that_kills_whoever_it_reaches_convicts_nobody_by_itself() {
+    let policy = traffic();
+    let now = Instant::now();
+    let charge = |cause: Cause, proof| {
+        let fault = Fault { key: 7, proof, ..cause.into() };
+        let event = Event::Strike { strike: Strike { fault, times: 40, at: now }, in_a_row: true };
+        Health::new(now, 0, &policy).step(event, now, &policy).charge(now, &policy).is_some()
+    };
+    for cause in [Cause::ClosedBeforeResponse, Cause::EofInHead] {
+        assert!(!charge(cause, Proof::Alone) && charge(cause, Proof::Elsewhere), "{cause:?}");
+    }
+    for cause in [ConnectRefused, Cause::ConnectReset, Cause::ConnectTimeout] {
+        assert!(charge(cause, Proof::Alone), "it never got the request: {cause:?}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_model::{Cause, Class, Fault};
+use evenkeel_model::{Cause, Class, Fault, Weight};
 use evenkeel_routing::{Backend, Suspicion};
 
 use super::Request;
@@ -90,7 +90,8 @@ impl Request {
     /// What may be this machine's fault with all backends is none, once one of them has succeeded with the same request.
     #[cold]
     fn note_rescue(&self, by: &Arc<Backend>) {
-        let is_shared = |failed: &PastTry| failed.cause.is_some_and(|cause| cause.facts().is_shared);
+        let counts = |cause: Cause| cause.facts().is_shared && cause.facts().weight != Weight::None;
+        let is_shared = |failed: &PastTry| failed.cause.is_some_and(counts);
         if self.tries.iter().any(|failed| is_shared(failed) && !Arc::ptr_eq(&failed.backend, by)) {
             by.rescue(self.core.index);
         }

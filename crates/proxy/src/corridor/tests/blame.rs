@@ -1,10 +1,11 @@
 //! Whom a failure is held against.
 
 use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use evenkeel_model::{Address, Cause, Fault, NameFailure, Proof, Rcode};
-use evenkeel_routing::PoolRule;
+use evenkeel_routing::{PoolRule, Timeouts};
 
 use super::{BAD_GATEWAY, GARBAGE, OK, faults, proxy};
 use crate::examples::{Proxy, member, members, pool, server, server_of, wait_until};
@@ -111,13 +112,23 @@ fn a_backend_that_answers_the_suspected_request_vouches_for_it() {
 
 #[test]
 fn a_success_after_a_failure_that_all_may_share_is_told() {
-    let nameless = member("nameless.test:80".parse().unwrap());
-    let well = member(Address::Ip(server_of(OK)));
-    let mut proxy = Proxy::start(pool(PoolRule::default(), vec![nameless, well]));
+    // Its queue is full, so that nobody answers.
+    let full = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    full.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    full.listen(0).unwrap();
+    let address = full.local_addr().unwrap().as_socket().unwrap();
+    let mut queued = Vec::new();
+    while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(100)) {
+        queued.push(stream);
+    }
+    let timeouts = Timeouts { connect: Duration::from_millis(50), ..Timeouts::default() };
+    let rule = PoolRule { timeouts, ..PoolRule::default() };
+    let mut proxy = Proxy::start(pool(rule, members(&[address, server_of(OK)])));
     for _ in 0..2 {
         assert!(proxy.ask("GET", "/").starts_with("HTTP/1.1 200 "));
     }
-    assert!(proxy.report(1).rescued, "all may have failed for the resolver");
+    assert_eq!(faults(&mut proxy, 0)[0].cause, Cause::ConnectTimeout);
+    assert!(proxy.report(1).rescued, "all may have failed for the network");
     let mut proxy = self::proxy(&[GARBAGE, OK]);
     for _ in 0..2 {
         proxy.ask("GET", "/");
