@@ -16,7 +16,7 @@ use std::thread;
 use world::World;
 
 /// About half a minute on two cores.
-const STORIES: u64 = 2000;
+const STORIES: u64 = 4000;
 
 #[test]
 fn whatever_happens_nobody_is_forgotten_and_nobody_is_sent_where_he_should_not_go() {

@@ -118,6 +118,7 @@ pub(crate) struct World {
     /// Failed requests in turn, one after the other in one term of one backend.
     streaks: BTreeMap<BackendId, (Arc<Backend>, u32, u32)>,
     probing: BTreeSet<BackendId>,
+    has_poison: bool,
     /// How often in a row control wanted a tick at once.
     at_once: usize,
     is_cut: bool,
@@ -158,6 +159,7 @@ impl World {
             cursors: BTreeMap::new(),
             streaks: BTreeMap::new(),
             probing: BTreeSet::new(),
+            has_poison: seed % 2 == 0,
             at_once: 0,
             is_cut: false,
             mended: Duration::ZERO,
@@ -242,7 +244,6 @@ impl World {
                 let truth = if is_well { *self.chance.one(&Truth::BAD) } else { Truth::Well };
                 self.blameless.remove(&address);
                 self.last_ill = self.elapsed;
-                // Another cause, at the same time: that is no fate that all share.
                 self.spoil_the_cut();
                 self.truths.insert(address.clone(), truth);
                 self.later(200..15_000, Turn::Truth(address));
@@ -321,7 +322,9 @@ impl World {
 
     /// A client's request: now and then one that fails wherever it goes.
     fn request(&mut self, pool: usize, in_trouble: bool) {
-        let key = if in_trouble && self.chance.percent(10) { POISON } else { self.chance.among(1..5) };
+        // Where there is none, a network that is cut is all that happens for a while.
+        let may_be_poison = in_trouble && self.has_poison;
+        let key = if may_be_poison && self.chance.percent(10) { POISON } else { self.chance.among(1..5) };
         let hideable = self.chance.percent(70);
         let story = Story {
             key,
@@ -425,6 +428,11 @@ impl World {
         let Attempt { pool, backend, core, role, term, mut story, trial, .. } = attempt;
         let pending = Pending { backend, core, role, term, cause, trial };
         story.was_cut_off |= cause == Cause::Unroutable;
+        if !cause.facts().is_shared {
+            // Another cause, at the same time: that is no fate that all share.
+            self.last_ill = self.elapsed;
+            self.spoil_the_cut();
+        }
         if is_sent {
             story.pending.push(pending);
         } else {
