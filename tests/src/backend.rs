@@ -60,6 +60,14 @@ impl Backend {
         Backend::serve(name, script, socket, Where::Tcp(address))
     }
 
+    /// Listens on an address of the test's own choice, even if that is held by a socket that does not listen.
+    pub fn start_at(name: &str, address: SocketAddr, script: Script) -> Backend {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+        socket.set_reuse_address(true).unwrap();
+        socket.bind(&address.into()).expect("the test's own address is free");
+        Backend::serve(name, script, socket, Where::Tcp(address))
+    }
+
     /// Listens on a Unix socket.
     pub fn start_unix(name: &str, path: &Path, script: Script) -> Backend {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
@@ -84,7 +92,7 @@ impl Backend {
         Backend { shared, address, acceptor: Some(acceptor) }
     }
 
-    /// As a configuration names it: `127.0.0.1:PORT` or `unix:/path`.
+    /// As a configuration names it: `IP:PORT` or `unix:/path`.
     pub fn address(&self) -> String {
         match &self.address {
             Where::Tcp(address) => address.to_string(),

@@ -8,6 +8,7 @@ pub mod arguments;
 pub mod backend;
 pub mod balancer;
 pub mod client;
+pub mod dns;
 pub mod document;
 pub mod evidence;
 pub mod fleet;

@@ -7,7 +7,7 @@ pub fn tool(name: &str) -> PathBuf {
     find(name).unwrap_or_else(|| {
         panic!(
             "{name} is missing; the end-to-end tests and the benchmark need Debian's packages:\n\n    \
-             apt-get install -y nginx haproxy prometheus systemd\n"
+             apt-get install -y dnsmasq-base nginx haproxy prometheus systemd\n"
         )
     })
 }

@@ -3,7 +3,6 @@
 use evenkeel_model::{Command, Done, Order};
 
 use crate::door::Peer;
-use crate::status::hold_word;
 
 const TARGET: &str = "evenkeel::audit";
 
@@ -45,7 +44,7 @@ impl Audit {
             result = "done",
             changed = done.is_changed,
             phase = done.phase.as_str(),
-            hold = hold_word(done.hold),
+            hold = done.hold.word(),
             in_flight = done.in_flight,
             "operator's command"
         );

@@ -14,7 +14,6 @@ use crate::Handles;
 use crate::audit::Audit;
 use crate::door::{Door, Peer};
 use crate::refusal::Refusal;
-use crate::status::hold_word;
 
 /// Longest wait for the reply to a command.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -124,7 +123,7 @@ impl From<Done> for Answer {
             pool: done.pool.to_string(),
             backend: done.backend.into(),
             phase: done.phase.as_str(),
-            hold: hold_word(done.hold),
+            hold: done.hold.word(),
             changed: done.is_changed,
             in_flight: done.in_flight,
         }

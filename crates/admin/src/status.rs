@@ -16,8 +16,6 @@ use serde::Serialize;
 use self::backend::Backend;
 use crate::{Handles, readiness};
 
-pub(crate) use self::backend::hold_word;
-
 /// The whole answer.
 #[derive(Serialize)]
 pub(crate) struct Status {

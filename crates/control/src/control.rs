@@ -357,7 +357,7 @@ impl Control {
             Err(failure) => self.touch(id, now, effects, |entry, policy, random| {
                 entry.probing.give_up();
                 let result = ProbeResult::Failed(ProbeFailure::Failed(failure.cause));
-                let transition = entry.step(Event::Probe(result), now, policy);
+                let transition = entry.take_probe(result, now, policy);
                 entry.plan_probe(now, policy, random);
                 transition
             }),

@@ -181,9 +181,25 @@ impl Entry {
         } else if result == ProbeResult::Passed {
             self.change_hold(now, policy, Holds::probes_ended);
         }
-        let transition = is_the_backends(result).then(|| self.step(Event::Probe(result), now, policy));
+        let transition = is_the_backends(result).then(|| self.take_probe(result, now, policy));
         self.plan_probe(now, policy, random);
         transition.flatten()
+    }
+
+    /// Counts what a probe says of the backend, and has it judged.
+    pub(crate) fn take_probe(
+        &mut self,
+        result: ProbeResult,
+        now: Instant,
+        policy: &Policy,
+    ) -> Option<Transition> {
+        match result {
+            ProbeResult::Passed | ProbeResult::Drains => self.backend.probes_passed.add(1),
+            ProbeResult::Failed(_) => self.backend.probes_failed.add(1),
+            // Neither well nor ill.
+            ProbeResult::TooOften => {}
+        }
+        self.step(Event::Probe(result), now, policy)
     }
 
     /// Sets when the next probe is due, by what is known now.

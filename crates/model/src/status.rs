@@ -174,6 +174,21 @@ pub enum Hold {
     Out(ByOperator),
 }
 
+impl Hold {
+    /// The words for holds, in logs, metrics and status.
+    pub const WORDS: [&'static str; 3] = ["asked", "drained", "out"];
+
+    /// Which of [`Hold::WORDS`]; `None`: nobody holds it.
+    pub fn word(self) -> Option<&'static str> {
+        match self {
+            Hold::None => None,
+            Hold::Asked { .. } => Some("asked"),
+            Hold::Drained(_) => Some("drained"),
+            Hold::Out(_) => Some("out"),
+        }
+    }
+}
+
 /// Which operator, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ByOperator {
@@ -200,7 +215,7 @@ impl Kept {
     /// Every reason.
     pub const ALL: [Kept; 4] = [Kept::Last, Kept::Floor, Kept::SharedFate, Kept::NoBetter];
 
-    /// The word for it, in logs and status.
+    /// The word for it, in logs, metrics and status.
     pub fn as_str(self) -> &'static str {
         match self {
             Kept::Last => "last_in_service",

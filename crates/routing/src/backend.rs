@@ -29,6 +29,10 @@ pub struct Backend {
     pub ejections: Count,
     /// How often it was re-admitted; written by control alone.
     pub readmissions: Count,
+    /// Probes that passed, those that asked for a drain included; written by control alone.
+    pub probes_passed: Count,
+    /// Probes that failed; written by control alone.
+    pub probes_failed: Count,
     /// How long it keeps idle connections.
     pub idle_limit: IdleLimit,
     in_flight: CachePadded<AtomicUsize>,
@@ -54,6 +58,8 @@ impl Backend {
             counters: PerCore::new(workers),
             ejections: Count::default(),
             readmissions: Count::default(),
+            probes_passed: Count::default(),
+            probes_failed: Count::default(),
             idle_limit: IdleLimit::default(),
             in_flight: CachePadded::default(),
             term: AtomicU32::new(0),

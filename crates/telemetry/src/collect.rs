@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use evenkeel_model::{
-    Cause, CoreBackend, CoreListener, CorePool, Count, Histogram, Limit, PerCore, Phase, StatusClass, Totals,
+    Cause, CoreBackend, CoreListener, CorePool, Count, Histogram, Limit, PerCore, StatusClass, Totals,
 };
 use evenkeel_routing::{Listener, Member, Pool, Route, Snapshot};
 use prometheus::proto::MetricFamily;
 
 use crate::family::{Sample, count, durations, family, number};
 use crate::names::{self, Name};
-use crate::{AccessLog, ReloadState};
+use crate::{AccessLog, ReloadState, standing};
 
 type Read<T> = fn(&T) -> &Count;
 type ReadMember = fn(&Member) -> u64;
@@ -65,6 +65,7 @@ pub(crate) fn collect(
     families.extend(routes(snapshot));
     families.extend(pools(snapshot));
     families.extend(backends(snapshot));
+    families.extend(standing::families(snapshot));
     families
 }
 
@@ -170,26 +171,24 @@ fn backends(snapshot: &Snapshot) -> Vec<MetricFamily> {
         .flat_map(|(labels, member)| by_cause(&labels, &member.backend.counters, |cell| &cell.failures));
     families.push(family(&names::BACKEND_RESPONSES, responses));
     families.push(family(&names::BACKEND_FAILURES, failures));
+    let heads = members().map(|(labels, member)| {
+        let micros = member.backend.counters.sum(|cell| cell.head_micros.read());
+        number(&labels, micros as f64 / 1e6)
+    });
+    families.push(family(&names::BACKEND_HEAD, heads));
     let limits = members().filter_map(|(labels, member)| {
         let (limit, _) = member.backend.idle_limit.read()?;
         Some(number(&labels, limit.as_secs_f64()))
     });
     families.push(family(&names::BACKEND_IDLE_LIMIT, limits));
-    families.push(family(&names::BACKEND_STATE, members().flat_map(state)));
     families
 }
 
-fn members(pool: &Pool) -> impl Iterator<Item = ([&str; 2], &Member)> {
+/// The members of a pool, each with its labels.
+pub(crate) fn members(pool: &Pool) -> impl Iterator<Item = ([&str; 2], &Member)> {
     let name = pool.name.as_str();
     let members = pool.members.iter();
     members.map(move |member| ([name, &*member.backend.label], member))
-}
-
-fn state(([pool, backend], member): ([&str; 2], &Member)) -> [Sample; 4] {
-    Phase::ALL.map(|phase| {
-        let is_in = u64::from(member.status.phase == phase);
-        count(&[pool, backend, phase.as_str()], is_in)
-    })
 }
 
 fn sum<T>(cells: &PerCore<T>, read: Read<T>) -> u64 {

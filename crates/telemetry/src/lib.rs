@@ -12,6 +12,7 @@ pub mod names;
 mod recorder;
 mod registry;
 mod reload;
+mod standing;
 mod time;
 mod writer;
 

@@ -91,23 +91,41 @@ names! {
         "Attempts made beside one that stalled, counted as retries, too: what stalls cost in extra requests.";
     POOL_HEDGES_WON: Counter "evenkeel_pool_hedges_won_total" ["pool"]
         "Attempts beside a stalled one that answered first; few beside many hedges mean a route that is slow everywhere.";
+    POOL_BACKENDS: Gauge "evenkeel_pool_backends" ["pool"]
+        "Backends that a pool has, in service or not.";
+    POOL_IN_SERVICE: Gauge "evenkeel_pool_backends_in_service" ["pool"]
+        "Backends that a pool's requests go to: neither ejected nor on trial, and held by nobody; compare with evenkeel_pool_backends.";
     UPSTREAM_HEAD: Histogram "evenkeel_upstream_head_seconds" ["pool"]
         "Time from picking a backend to its response head, of each attempt that was answered.";
 
     BACKEND_STATE: Gauge "evenkeel_backend_state" ["pool" "backend" "phase"]
-        "1 for the phase a backend is in, 0 for the others; unproven and serving receive requests.";
+        "1 for the phase a backend is in, 0 for the others; unproven and serving receive requests unless somebody holds it (evenkeel_backend_hold).";
+    BACKEND_HOLD: Gauge "evenkeel_backend_hold" ["pool" "backend" "hold"]
+        "1 for who keeps a backend from new requests, whatever its phase: asked (itself), drained or out (an operator); `evenkeel backend ready` ends any.";
+    BACKEND_KEPT: Gauge "evenkeel_backend_kept" ["pool" "backend" "reason"]
+        "1 for why a backend stays in service although its traffic convicts it: clients may see its failures; `evenkeel backend list` says what it is convicted of.";
+    BACKEND_FLAPPING: Gauge "evenkeel_backend_flapping" ["pool" "backend"]
+        "1 if a backend comes and goes, so that its trials are longer: look for overload, or for requests of one kind that it cannot serve.";
+    BACKEND_RAMP: Gauge "evenkeel_backend_ramp" ["pool" "backend"]
+        "Share of its weight that a backend in service gets: below 1 during a slow start, 0 out of service.";
     BACKEND_EJECTIONS: Counter "evenkeel_backend_ejections_total" ["pool" "backend"]
         "Times a backend was taken out of service; /api/status tells on what evidence.";
     BACKEND_READMISSIONS: Counter "evenkeel_backend_readmissions_total" ["pool" "backend"]
         "Times a backend was put back in service after an ejection.";
+    BACKEND_PROBES: Counter "evenkeel_backend_probes_total" ["pool" "backend" "result"]
+        "Probes that passed or failed, of pools that are probed; those that say nothing about the backend (429, this machine's own trouble) are left out.";
     BACKEND_RESPONSES: Counter "evenkeel_backend_responses_total" ["pool" "backend" "class"]
         "Responses that a backend gave, by status class, those hidden by a retry included.";
+    BACKEND_HEAD: Counter "evenkeel_backend_head_seconds_total" ["pool" "backend"]
+        "Time from picking a backend to its response heads, of all its responses together; its rate by that of the responses is the average.";
     BACKEND_FAILURES: Counter "evenkeel_backend_failures_total" ["pool" "backend" "cause"]
         "Failed attempts by cause (docs/causes.md), those hidden by a retry included; a cause appears with its first failure.";
     BACKEND_IN_FLIGHT: Gauge "evenkeel_backend_in_flight_requests" ["pool" "backend"]
         "Requests that a backend has been given and not finished.";
     BACKEND_ENDPOINTS: Gauge "evenkeel_backend_endpoints" ["pool" "backend"]
         "Addresses that a backend stands for; 0 means that its name does not resolve.";
+    BACKEND_UNRESOLVED: Gauge "evenkeel_backend_unresolved" ["pool" "backend" "cause"]
+        "1 for why the name of a backend has no address, of backends with a name: dns_failed (look at the name) or dns_timeout (look at the resolver).";
     BACKEND_OPENED: Counter "evenkeel_backend_opened_connections_total" ["pool" "backend"]
         "Connections made to a backend.";
     BACKEND_REUSED: Counter "evenkeel_backend_reused_connections_total" ["pool" "backend"]

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use evenkeel_model::{
-    BackendId, Cause, ListenerCounters, Phase, PoolCounters, PoolName, RouteCounters, Status,
+    BackendId, ByOperator, Cause, Hold, Kept, ListenerCounters, NameFailure, Phase, PoolCounters, PoolName,
+    RouteCounters, Status,
 };
 use evenkeel_routing::{
     Backend, ForwardingRule, HostMatch, Listener, ListenerRule, Member, PathMatch, Pool, PoolRule, Retry,
@@ -40,6 +41,102 @@ fn cells_are_summed_over_the_cores() {
     ] {
         assert!(text.lines().any(|found| found == line), "{line}\n{text}");
     }
+}
+
+#[test]
+fn a_standing_has_a_series_for_each_word_and_one_of_them_is_1() {
+    let node = Node::start();
+    let by = ByOperator { uid: 0, since: Instant::now() };
+    node.change(|_, green| {
+        green.status.hold = Hold::Drained(by);
+        green.status.kept = Some(Kept::Floor);
+        green.status.is_flapping = true;
+    });
+    assert_series(
+        &node.render(),
+        "green \\\"2\\\"\\n",
+        &[
+            ("state", r#",phase="unproven""#, 0.0),
+            ("state", r#",phase="serving""#, 1.0),
+            ("hold", r#",hold="asked""#, 0.0),
+            ("hold", r#",hold="drained""#, 1.0),
+            ("hold", r#",hold="out""#, 0.0),
+            ("kept", r#",reason="last_in_service""#, 0.0),
+            ("kept", r#",reason="keep_at_least""#, 1.0),
+            ("kept", r#",reason="shared_fate""#, 0.0),
+            ("kept", r#",reason="no_better""#, 0.0),
+            ("flapping", "", 1.0),
+        ],
+    );
+    assert_series(
+        &node.render(),
+        "blue",
+        &[
+            ("hold", r#",hold="drained""#, 0.0),
+            ("kept", r#",reason="keep_at_least""#, 0.0),
+            ("flapping", "", 0.0),
+        ],
+    );
+}
+
+#[test]
+fn a_pool_tells_how_many_of_its_backends_requests_go_to() {
+    let node = Node::start();
+    let in_service = || {
+        let text = node.render();
+        assert!(text.contains("evenkeel_pool_backends{pool=\"web\"} 2\n"), "{text}");
+        let line = text.lines().find(|line| line.starts_with("evenkeel_pool_backends_in_service{"));
+        line.unwrap().rsplit(' ').next().unwrap().to_string()
+    };
+    assert_eq!(in_service(), "1", "one is ejected");
+    node.change(|blue, _| blue.status.phase = Phase::Unproven);
+    assert_eq!(in_service(), "2");
+    node.change(|_, green| green.status.hold = Hold::Asked { since: Instant::now(), until: None });
+    assert_eq!(in_service(), "1", "a backend that is held gets none, however well it is");
+}
+
+#[test]
+fn a_ramp_is_the_share_of_its_weight_that_a_backend_gets() {
+    let node = Node::start();
+    node.change(|blue, _| blue.status = Status { ramp: 0.3, ..Status::new(Phase::Serving, Instant::now()) });
+    assert_series(&node.render(), "blue", &[("ramp", "", 0.3)]);
+    node.change(|blue, _| blue.status.phase = Phase::Ejected);
+    assert_series(&node.render(), "blue", &[("ramp", "", 0.0)]);
+}
+
+#[test]
+fn a_name_without_an_address_tells_why_and_an_address_needs_no_name() {
+    let node = Node::start();
+    node.change(|blue, _| *blue = member("blue", Phase::Serving, "app.test:80"));
+    let unresolved = |failed, silent| {
+        let series = [(",cause=\"dns_failed\"", failed), (",cause=\"dns_timeout\"", silent)];
+        assert_series(&node.render(), "blue", &series.map(|(label, value)| ("unresolved", label, value)));
+    };
+    unresolved(0.0, 0.0);
+    node.change(|blue, _| blue.unresolved = Some(NameFailure::from(Cause::DnsTimeout)));
+    unresolved(0.0, 1.0);
+    assert_eq!(node.render().matches("evenkeel_backend_unresolved{").count(), 2, "the other is no name");
+}
+
+#[test]
+fn what_a_backend_took_to_its_heads_is_summed_in_seconds() {
+    let node = Node::start();
+    let cells = &node.view.load_full().pools[0].members[0].backend.counters;
+    cells[0].head_micros.add(1_500_000);
+    cells[1].head_micros.add(250_000);
+    assert_series(&node.render(), "blue", &[("head_seconds_total", "", 1.75)]);
+}
+
+#[test]
+fn probes_are_counted_by_result_where_a_pool_is_probed() {
+    let node = Node::start();
+    assert!(!node.render().contains("evenkeel_backend_probes_total{"));
+    node.publish(true, |_, _| {});
+    let backend = &node.view.load_full().pools[0].members[0].backend;
+    backend.probes_passed.add(5);
+    backend.probes_failed.add(2);
+    let series = [(",result=\"passed\"", 5.0), (",result=\"failed\"", 2.0)];
+    assert_series(&node.render(), "blue", &series.map(|(label, value)| ("probes_total", label, value)));
 }
 
 #[test]
@@ -147,12 +244,22 @@ fn alerts_and_dashboard_use_only_metrics_that_exist() {
 }
 
 #[test]
-fn the_dashboard_is_json_with_a_query_in_every_panel() {
+fn the_dashboard_has_a_query_in_every_panel_and_promtool_can_read_each() {
     let dashboard: serde_json::Value = serde_json::from_str(&read("deploy/grafana-dashboard.json")).unwrap();
-    for panel in dashboard["panels"].as_array().unwrap() {
-        let query = panel["targets"][0]["expr"].as_str();
-        assert!(query.is_some_and(|query| !query.is_empty()), "{panel}");
+    let mut rules = Vec::new();
+    for panel in dashboard["panels"].as_array().unwrap().iter().filter(|panel| panel["type"] != "row") {
+        let targets = panel["targets"].as_array().unwrap();
+        assert!(!targets.is_empty(), "{panel}");
+        for target in targets {
+            let query = target["expr"].as_str().unwrap().replace("$__rate_interval", "1m");
+            let record = format!("panel:{}:{}", panel["id"], target["refId"].as_str().unwrap());
+            rules.push(serde_json::json!({ "record": record, "expr": query }));
+        }
     }
+    let groups = serde_json::json!({ "groups": [{ "name": "dashboard", "rules": rules }] });
+    let file = tempfile::NamedTempFile::with_suffix(".yml").unwrap();
+    std::fs::write(file.path(), groups.to_string()).unwrap();
+    promtool(&["check", "rules", &file.path().display().to_string()], "");
 }
 
 #[test]
@@ -160,6 +267,14 @@ fn promtool_accepts_the_alerts_and_the_scrape_configuration() {
     for (what, file) in [("rules", "deploy/alerts.yml"), ("config", "deploy/prometheus.yml")] {
         let path = root().join(file);
         promtool(&["check", what, &path.display().to_string()], "");
+    }
+}
+
+#[test]
+fn alerts_fire_when_they_should_and_only_then() {
+    for file in ["health.yml", "days.yml"] {
+        let path = root().join("crates/telemetry/tests/alerts").join(file);
+        promtool(&["test", "rules", &path.display().to_string()], "");
     }
 }
 
@@ -172,7 +287,7 @@ struct Node {
 
 impl Node {
     fn start() -> Node {
-        let view: View = Arc::new(ArcSwap::from_pointee(snapshot()));
+        let view: View = Arc::new(ArcSwap::from_pointee(snapshot(two(), false)));
         let reload = ReloadState::new();
         reload.accepted(3);
         let access_log = AccessLog::start(None).unwrap();
@@ -180,9 +295,24 @@ impl Node {
         Node { view, reload, registry }
     }
 
+    /// Publishes the same with the members changed.
+    fn change(&self, change: impl FnOnce(&mut Member, &mut Member)) {
+        self.publish(self.view.load().pools[0].is_probed, change);
+    }
+
+    fn publish(&self, is_probed: bool, change: impl FnOnce(&mut Member, &mut Member)) {
+        let mut members = self.view.load().pools[0].members.clone();
+        let [blue, green] = &mut members[..] else { panic!("a pool of two") };
+        change(blue, green);
+        self.view.store(Arc::new(snapshot(members, is_probed)));
+    }
+
     /// One of everything has happened.
     fn busy() -> Node {
         let node = Node::start();
+        node.publish(true, |blue, _| {
+            *blue = member("blue", Phase::Ejected, "app.test:80");
+        });
         let snapshot = node.view.load_full();
         let pool = &snapshot.pools[0];
         for cause in Cause::ALL {
@@ -199,12 +329,11 @@ impl Node {
     }
 }
 
-fn snapshot() -> Snapshot {
-    let pool = PoolName::new("web");
+fn snapshot(members: Vec<Member>, is_probed: bool) -> Snapshot {
     let rule = Rule {
         host: HostMatch::Any,
         path: PathMatch::Any,
-        pool: pool.clone(),
+        pool: PoolName::new("web"),
         timeouts: Timeouts::default(),
         retry: Retry::default(),
     };
@@ -213,37 +342,49 @@ fn snapshot() -> Snapshot {
         rule: ListenerRule::new("edge".into(), SocketAddr::from(([127, 0, 0, 1], 0))),
         counters: Arc::new(ListenerCounters::new(WORKERS)),
     };
-    let members = vec![member(&pool, "blue", Phase::Ejected), member(&pool, "green \"2\"\n", Phase::Serving)];
-    let counters = Arc::new(PoolCounters::new(WORKERS));
     Snapshot {
         generation: 3,
         epoch: 17,
         router: Router::new(vec![Arc::new(route)]),
-        pools: vec![Arc::new(Pool::new(
-            pool,
-            PoolRule::default(),
-            members,
-            false,
-            counters,
-            Arc::default(),
-            Arc::default(),
-        ))],
+        pools: vec![Arc::new(pool(members, is_probed))],
         listeners: vec![Arc::new(listener)],
         forwarding: ForwardingRule::default(),
     }
 }
 
-fn member(pool: &PoolName, label: &str, phase: Phase) -> Member {
-    let port = 3000 + label.len();
-    let id = BackendId { pool: pool.clone(), address: format!("127.0.0.1:{port}").parse().unwrap() };
-    let endpoint = id.address.endpoint().unwrap();
+fn pool(members: Vec<Member>, is_probed: bool) -> Pool {
+    let counters = Arc::new(PoolCounters::new(WORKERS));
+    let name = PoolName::new("web");
+    Pool::new(name, PoolRule::default(), members, is_probed, counters, Arc::default(), Arc::default())
+}
+
+fn two() -> Vec<Member> {
+    vec![
+        member("blue", Phase::Ejected, "127.0.0.1:3004"),
+        member("green \"2\"\n", Phase::Serving, "127.0.0.1:3010"),
+    ]
+}
+
+fn member(label: &str, phase: Phase, address: &str) -> Member {
+    let id = BackendId { pool: PoolName::new("web"), address: address.parse().unwrap() };
+    let endpoints = id.address.endpoint().into_iter().collect();
     let wake = Wake::new(Box::new(|| {}));
     Member {
         backend: Backend::new(id, label.into(), WORKERS, wake),
-        endpoints: [endpoint].into(),
+        endpoints,
         unresolved: None,
         weight: 1,
         status: Status::new(phase, Instant::now()),
+    }
+}
+
+/// Every one of these series of a backend is in the text: what stands after `evenkeel_backend_`, the labels after its own,
+/// and the value.
+#[track_caller]
+fn assert_series(text: &str, backend: &str, series: &[(&str, &str, f64)]) {
+    for (name, labels, value) in series {
+        let line = format!("evenkeel_backend_{name}{{pool=\"web\",backend=\"{backend}\"{labels}}} {value}");
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
     }
 }
 

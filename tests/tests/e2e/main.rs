@@ -22,6 +22,7 @@ mod listeners;
 mod matrix;
 mod messages;
 mod named;
+mod names;
 mod never_twice;
 mod operator;
 mod ports;

@@ -68,16 +68,6 @@ struct Counters {
     received_bytes: u64,
 }
 
-/// The word for a hold; `None`: there is none.
-pub(crate) fn hold_word(hold: Hold) -> Option<&'static str> {
-    match hold {
-        Hold::None => None,
-        Hold::Asked { .. } => Some("asked"),
-        Hold::Drained(_) => Some("drained"),
-        Hold::Out(_) => Some("out"),
-    }
-}
-
 impl Backend {
     pub(super) fn of(member: &Member, clocks: Clocks) -> Backend {
         let status = member.status;
@@ -114,7 +104,7 @@ impl Held {
             Hold::Drained(by) | Hold::Out(by) => (by.since, None, Some(by.uid)),
         };
         Held {
-            hold: hold_word(hold),
+            hold: hold.word(),
             hold_since: Some(clocks.past(since)),
             seconds_in_hold: Some(clocks.since(since).as_secs()),
             hold_until: until.map(|until| clocks.to_come(until)),

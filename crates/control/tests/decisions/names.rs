@@ -77,4 +77,8 @@ fn a_probed_backend_whose_name_never_resolved_is_ejected_for_it() {
     let transitions: Vec<_> = effects.iter().flat_map(transitions).collect();
     assert_eq!(transitions[0].ground(), "1 failed probe, dns_failed");
     assert_eq!(scene.phases(), [Phase::Ejected, Phase::Unproven]);
+    assert!(
+        scene.backend(0).probes_failed.read() > 0,
+        "what ejects is counted, even if it could not be sent"
+    );
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use evenkeel_control::{Effects, Input, Next};
 use evenkeel_health::ProbeResult;
 use evenkeel_model::{Cause, Outcome, Phase, ProbeFailure};
+use evenkeel_routing::Backend;
 
 use crate::scene::{FAILED, PROBED, Scene, TWO, probed, transitions};
 
@@ -159,4 +160,25 @@ fn a_probe_goes_where_it_is_sent_and_over_a_new_connection_while_in_doubt() {
     assert_eq!(fresh(&scene.wait_until(2_600)), Some(false), "a kept one will do");
     scene.tell(probed(scene.id(0), Some(Cause::ConnectRefused)));
     assert_eq!(fresh(&scene.wait_until(3_500)), Some(true));
+
+#[test]
+fn probes_are_counted_as_health_takes_them() {
+    let mut scene = Scene::with(&format!("{TWO}, {PROBED}"));
+    let passed = ProbeResult::Passed;
+    let failed = |cause| ProbeResult::Failed(ProbeFailure::Failed(cause));
+    let results = [
+        passed,
+        ProbeResult::Drains,
+        ProbeResult::TooOften,
+        failed(Cause::HeadTimeout),
+        failed(Cause::LocalResource),
+    ];
+    for (round, result) in results.into_iter().enumerate() {
+        // Whatever the wait before it was: 429 makes it longer.
+        scene.wait_until(300 + round as u64 * 60_000);
+        scene.tell(Input::Probed { id: scene.id(0), result, drain: None });
+    }
+    let counts = |backend: &Backend| (backend.probes_passed.read(), backend.probes_failed.read());
+    assert_eq!(counts(&scene.backend(0)), (2, 1), "429 and this machine's own trouble say nothing about it");
+    assert_eq!(counts(&scene.backend(1)), (0, 0));
 }
