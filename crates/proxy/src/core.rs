@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::Cache;
-use evenkeel_model::{BackendId, Hold, PoolName};
+use evenkeel_model::{BackendId, Endpoint, Hold, PoolName};
 use evenkeel_routing::{Backend, Member, Snapshot, View};
 use evenkeel_telemetry::Recorder;
 use evenkeel_upstream::{Keeping, Sweep};
@@ -51,8 +51,12 @@ pub(crate) struct PoolView {
     pub(crate) contacts: Vec<Rc<Contact>>,
 }
 
-/// What is kept for a backend, with the backend that it is kept for.
-type Known = (Arc<Backend>, Rc<Contact>);
+/// What is kept for a backend, with the backend that it is kept for, and where that is.
+struct Known {
+    backend: Arc<Backend>,
+    endpoints: Arc<[Endpoint]>,
+    contact: Rc<Contact>,
+}
 
 /// How often pools are told of their traffic.
 const NOTE_EVERY: Duration = Duration::from_secs(1);
@@ -106,29 +110,27 @@ impl Core {
     }
 
     fn contact(&self, member: &Member) -> Rc<Contact> {
-        let backend = &member.backend;
+        let (backend, gauge) = (&member.backend, &member.backend.counters[self.index].idle);
         let mut contacts = self.contacts.borrow_mut();
-        let entry = contacts.entry(backend.id.clone());
-        let (_, contact) = entry
-            .and_modify(|(known, contact)| {
-                // Removed and configured again between two looks: the same name, another backend.
-                if !Arc::ptr_eq(known, backend) {
-                    contact.hold(true, &known.counters[self.index].idle);
-                    (*known, *contact) = (backend.clone(), Rc::default());
-                }
-            })
-            .or_insert_with(|| (backend.clone(), Rc::default()));
-        contact.hold(member.status.hold != Hold::None, &backend.counters[self.index].idle);
-        contact.clone()
+        let known = contacts.entry(backend.id.clone()).or_insert_with(|| Known::new(member));
+        // Removed and configured again between two looks: the same name, another backend.
+        let is_another = !Arc::ptr_eq(&known.backend, backend);
+        if is_another || known.has_left(&member.endpoints) {
+            known.contact.hold(true, &known.backend.counters[self.index].idle);
+            *known = Known::new(member);
+        }
+        known.endpoints = member.endpoints.clone();
+        known.contact.hold(member.status.hold != Hold::None, gauge);
+        known.contact.clone()
     }
 
     /// Closes idle connections to backends that are no longer configured, and forgets pools that are gone.
     fn retire(&self, snapshot: &Snapshot) {
         let members = || snapshot.pools.iter().flat_map(|pool| &pool.members);
-        self.contacts.borrow_mut().retain(|_, (backend, contact)| {
-            let stays = members().any(|member| Arc::ptr_eq(&member.backend, backend));
+        self.contacts.borrow_mut().retain(|_, known| {
+            let stays = members().any(|member| Arc::ptr_eq(&member.backend, &known.backend));
             if !stays {
-                contact.hold(true, &backend.counters[self.index].idle);
+                known.contact.hold(true, &known.backend.counters[self.index].idle);
             }
             stays
         });
@@ -151,7 +153,7 @@ impl Core {
     /// Closes every idle connection to a backend.
     #[cold]
     pub(crate) fn release_idle(&self) {
-        for (backend, contact) in self.contacts.borrow().values() {
+        for Known { backend, contact, .. } in self.contacts.borrow().values() {
             contact.idle.clear(&backend.counters[self.index].idle);
         }
     }
@@ -168,5 +170,47 @@ impl Core {
                 }
             }
         }
+    }
+}
+
+impl Known {
+    fn new(member: &Member) -> Known {
+        let (backend, endpoints) = (member.backend.clone(), member.endpoints.clone());
+        Known { backend, endpoints, contact: Rc::default() }
+    }
+
+    /// Whether its name has left an address, so that no connection made before may be kept: nobody can say of the busy
+    /// ones which of them lead there, and under load an old one would be used for ever.
+    fn has_left(&self, endpoints: &[Endpoint]) -> bool {
+        self.endpoints.iter().any(|endpoint| !endpoints.contains(endpoint))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arc_swap::ArcSwap;
+    use evenkeel_routing::PoolRule;
+    use evenkeel_telemetry::AccessLog;
+
+    use super::*;
+    use crate::examples::{listener, member, pool, snapshot};
+
+    #[test]
+    fn connections_are_kept_until_a_name_has_left_one_of_its_addresses() {
+        let mut app = member("app.test:80".parse().unwrap());
+        let mut at = |addresses: &[&str]| {
+            let endpoints = addresses.iter().map(|address| Endpoint::Tcp(address.parse().unwrap()));
+            app.endpoints = endpoints.collect();
+            Arc::new(snapshot(&listener(), Arc::new(pool(PoolRule::default(), vec![app.clone()]))))
+        };
+        let view: View = Arc::new(ArcSwap::new(at(&["10.0.0.1:80"])));
+        let core = Core::new(0, view.clone(), AccessLog::start(None).unwrap().recorder(), Instant::now());
+        let contact = || core.view().pools[0].contacts[0].clone();
+        let first = contact();
+        view.store(at(&["10.0.0.2:80", "10.0.0.1:80"]));
+        assert!(Rc::ptr_eq(&first, &contact()) && !first.is_held());
+        view.store(at(&["10.0.0.2:80"]));
+        assert!(!Rc::ptr_eq(&first, &contact()) && !contact().is_held());
+        assert!(first.is_held(), "a request that is on its way does not keep its connection");
     }
 }

@@ -160,6 +160,7 @@ fn a_probe_goes_where_it_is_sent_and_over_a_new_connection_while_in_doubt() {
     assert_eq!(fresh(&scene.wait_until(2_600)), Some(false), "a kept one will do");
     scene.tell(probed(scene.id(0), Some(Cause::ConnectRefused)));
     assert_eq!(fresh(&scene.wait_until(3_500)), Some(true));
+}
 
 #[test]
 fn probes_are_counted_as_health_takes_them() {

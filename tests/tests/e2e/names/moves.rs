@@ -21,7 +21,7 @@ fn requests_follow_a_moved_address_without_a_reload() {
     let (old, new) = (port.backend(OLD, Script::Echo), port.backend(NEW, Script::Echo));
     let dns = Dns::start(&[("app.test", OLD)]);
     let app = port.of("app.test");
-    let evenkeel = start(&dns, &[("app", &app)], &["connections: { idle: 0s }"]);
+    let evenkeel = start(&dns, &[("app", &app)], &[]);
     until_at(&evenkeel, &app, &[port.of(OLD)]);
     let crowd = load(&evenkeel);
     crowd.wait_for(50);

@@ -27,7 +27,7 @@ fn scene() -> Scene {
     let (old, new) = (port.backend(OLD, Script::Echo), port.backend(NEW, Script::Echo));
     let dns = Dns::start(&[("app.test", OLD)]);
     let app = port.of("app.test");
-    let evenkeel = start_with(&dns, "1s", &[("app", &app)], &["connections: { idle: 0s }"]);
+    let evenkeel = start_with(&dns, "1s", &[("app", &app)], &[]);
     until_at(&evenkeel, &app, &[port.of(OLD)]);
     Scene { port, app, new, _old: old, dns, evenkeel }
 }
