@@ -155,7 +155,8 @@ ip route add unreachable 10.9.2.1
 started="$started $!"
 soon curl -s -o /dev/null http://127.0.0.1:9180/api/status
 echo "cut: $(echo $(ask | sort | uniq -c))"
-is_told() { get api/status | grep -q '"kept":"shared_fate"'; }
+# It is told as long as requests go on failing so.
+is_told() { ask >asked; get api/status | grep -q '"kept":"shared_fate"'; }
 soon is_told
 echo "ejections: $(get metrics | grep '^evenkeel_backend_ejections_total' | grep -vc ' 0$')"
 
