@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
 
 use evenkeel_tests::backend::{Backend, FullQueue, Next, Refusing, Script};
 use evenkeel_tests::balancer::{Evenkeel, SOON, program};
@@ -98,6 +99,8 @@ fn where_all_do_the_same_nobody_is_taken_out() {
     let mut client = Client::connect(evenkeel.address());
     for number in 0..40 {
         assert_eq!(client.post(&format!("/{number}"), b"order").status, 503);
+        // So that each failure is seen by itself.
+        wait::pause(Duration::from_millis(20));
     }
     wait::until_true(SOON, "a word about it", || {
         told(&evenkeel, STAYS).iter().any(|one| one["why"] == "no_better")
