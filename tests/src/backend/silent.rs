@@ -18,7 +18,7 @@ pub struct FullQueue {
 
 impl Default for Refusing {
     fn default() -> Self {
-        Refusing { socket: bound() }
+        Refusing { socket: bound([127, 0, 0, 1]) }
     }
 }
 
@@ -31,7 +31,14 @@ impl Refusing {
 
 impl Default for FullQueue {
     fn default() -> Self {
-        let socket = bound();
+        FullQueue::on([127, 0, 0, 1])
+    }
+}
+
+impl FullQueue {
+    /// On this address of loopback.
+    pub fn on(host: [u8; 4]) -> FullQueue {
+        let socket = bound(host);
         socket.listen(0).unwrap();
         let address = address(&socket);
         let queue = |_| {
@@ -43,18 +50,16 @@ impl Default for FullQueue {
         let queued = (0..4).map(queue).collect();
         FullQueue { socket, _queued: queued }
     }
-}
 
-impl FullQueue {
     /// As a configuration names it.
     pub fn address(&self) -> String {
         address(&self.socket).to_string()
     }
 }
 
-fn bound() -> Socket {
+fn bound(host: [u8; 4]) -> Socket {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("the kernel has a free port");
+    socket.bind(&SocketAddr::from((host, 0)).into()).expect("the kernel has a free port");
     socket
 }
 

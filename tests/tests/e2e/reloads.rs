@@ -1,5 +1,6 @@
 //! Reloads under load: nothing fails, nothing is cut, and a bad file changes nothing.
 
+use std::collections::VecDeque;
 use std::thread;
 use std::time::Duration;
 
@@ -105,6 +106,42 @@ fn download(address: std::net::SocketAddr, length: u64, reloaded: &std::sync::mp
     };
     client.response_into("GET", take).expect("the download goes on");
     received
+}
+
+#[test]
+fn fifty_backends_come_and_go_and_no_request_notices() {
+    const AT_ONCE: usize = 50;
+    const CHANGED: usize = 10;
+    let _turn = alone();
+    let start = |number: usize| Backend::start(&number.to_string(), Script::Echo);
+    let plan = |backends: &VecDeque<Backend>| {
+        let addresses: Vec<String> = backends.iter().map(Backend::address).collect();
+        format!("pools: {{ web: {{ backends: [\"{}\"] }} }}\n", addresses.join("\", \""))
+    };
+    let mut backends: VecDeque<Backend> = (0..AT_ONCE).map(start).collect();
+    let evenkeel = Evenkeel::start(&plan(&backends));
+    let gets = Load { connections: 16, pace: Duration::from_millis(20), ..Load::on(evenkeel.address()) };
+    let posts = Load { is_post: true, ..gets.clone() };
+    let (gets, posts) = (gets.start(), posts.start());
+    gets.wait_for(200);
+    for turn in 0..10 {
+        let gone: Vec<Backend> = backends.drain(..CHANGED).collect();
+        backends.extend((0..CHANGED).map(|place| start(AT_ONCE + turn * CHANGED + place)));
+        let metrics = evenkeel.reload(&plan(&backends));
+        assert_eq!(metrics.sum("evenkeel_config_last_reload_successful", &[]), 1.0);
+        // Once nobody is connected to them any more, they may go.
+        wait::until_true(SOON, "connections to the old ones to close", || {
+            gone.iter().all(|backend| backend.open() == 0)
+        });
+        drop(gone);
+        gets.wait_for(100);
+        posts.wait_for(100);
+    }
+    let have_served = || backends.iter().all(|backend| !backend.requests().is_empty());
+    wait::until_true(SOON, "all of the last ones to serve", have_served);
+    gets.expect_no_failure();
+    posts.expect_no_failure();
+    assert_eq!(evenkeel.metrics().sum("evenkeel_backend_ejections_total", &[]), 0.0);
 }
 
 #[test]
