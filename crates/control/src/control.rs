@@ -117,6 +117,9 @@ impl Control {
         self.generation += 1;
         self.waiting = None;
         self.names.add(&plan, now);
+        if self.plan.as_ref().is_some_and(|old| old.dns != plan.dns) {
+            self.names.ask_anew(now);
+        }
         if self.names.has_answers(&plan) {
             self.adopt(plan, now, effects);
         } else {

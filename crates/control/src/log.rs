@@ -78,6 +78,6 @@ fn log_name(NameChange { host, port, failure, endpoints }: &NameChange) {
             target: "evenkeel::names", %host, port, cause, endpoints,
             "name does not resolve; the last good answer stays in use"
         ),
-        None => tracing::info!(target: "evenkeel::names", %host, port, endpoints, "name resolves again"),
+        None => tracing::info!(target: "evenkeel::names", %host, port, endpoints, "name resolves"),
     }
 }

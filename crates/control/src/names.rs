@@ -16,6 +16,9 @@ const SHORTEST: Duration = Duration::from_secs(1);
 /// Between two look-ups of a name at most, whatever its time to live.
 const LONGEST: Duration = Duration::from_secs(300);
 
+/// Between two look-ups at most of a name that never had an answer.
+const SLOWEST: Duration = Duration::from_secs(30);
+
 /// After a failure of a name that has a last good answer.
 const AGAIN: Duration = Duration::from_secs(5);
 
@@ -31,6 +34,8 @@ struct Name {
     failure: Option<NameFailure>,
     is_asked: bool,
     is_answered: bool,
+    /// How often in a row it had no answer, and never had one.
+    in_vain: u32,
     due: Instant,
 }
 
@@ -43,9 +48,15 @@ impl Names {
                 failure: None,
                 is_asked: false,
                 is_answered: false,
+                in_vain: 0,
                 due: now,
             });
         }
+    }
+
+    /// Has every name be looked up at once: somebody else is asked from now on.
+    pub(crate) fn ask_anew(&mut self, now: Instant) {
+        self.0.values_mut().for_each(|name| name.due = now);
     }
 
     /// Forgets every name that `plan` has not.
@@ -108,7 +119,10 @@ impl Name {
         self.failure = result.as_ref().err().copied();
         let (endpoints, wait) = match result {
             Ok(Resolved { endpoints, ttl }) => (endpoints, ttl.clamp(SHORTEST, LONGEST)),
-            Err(_) if self.endpoints.is_empty() => (self.endpoints.clone(), SHORTEST),
+            Err(_) if self.endpoints.is_empty() => {
+                self.in_vain = self.in_vain.saturating_add(1);
+                (self.endpoints.clone(), SHORTEST.saturating_mul(1 << self.in_vain.min(6) >> 1).min(SLOWEST))
+            }
             Err(_) => (self.endpoints.clone(), AGAIN),
         };
         self.due = now + wait;

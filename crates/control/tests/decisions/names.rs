@@ -82,3 +82,22 @@ fn a_probed_backend_whose_name_never_resolved_is_ejected_for_it() {
         "what ejects is counted, even if it could not be sent"
     );
 }
+
+#[test]
+fn a_name_that_never_had_an_address_is_asked_for_less_and_less_and_anew_with_other_servers() {
+    let mut scene = Scene::with(NAMED);
+    let mut asked = Vec::new();
+    for _ in 0..4 {
+        let mut effects = scene.tell(resolved(Err(Cause::DnsFailed)));
+        while effects.resolves.is_empty() {
+            scene.now = effects.next.unwrap();
+            effects = scene.tell(Input::Tick);
+        }
+        asked.push((scene.now - scene.start).as_secs());
+    }
+    assert_eq!(asked, [1, 3, 7, 15]);
+    scene.tell(resolved(Err(Cause::DnsFailed)));
+    let mut other = (*plan(NAMED)).clone();
+    other.dns.servers = vec!["127.0.0.1:53".parse().unwrap()];
+    assert_eq!(scene.tell(Input::Plan(Arc::new(other))).resolves.len(), 1);
+}

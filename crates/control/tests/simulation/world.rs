@@ -159,7 +159,7 @@ impl World {
             cursors: BTreeMap::new(),
             streaks: BTreeMap::new(),
             probing: BTreeSet::new(),
-            has_poison: seed % 2 == 0,
+            has_poison: seed.is_multiple_of(2),
             at_once: 0,
             is_cut: false,
             mended: Duration::ZERO,

@@ -51,7 +51,7 @@ impl Scene {
     #[track_caller]
     fn expect_return(&self) {
         let line = until_said(&self.evenkeel, "app.test", 2);
-        assert_eq!((&line["message"], &line["level"]), (&json!("name resolves again"), &json!("INFO")));
+        assert_eq!((&line["message"], &line["level"]), (&json!("name resolves"), &json!("INFO")));
         until_at(&self.evenkeel, &self.app, &[self.port.of(NEW)]);
     }
 }
