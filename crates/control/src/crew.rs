@@ -64,6 +64,7 @@ impl Crew {
 
     /// Ejects a backend for what it is convicted of, unless the pool speaks against it.
     pub(crate) fn judge(&mut self, address: &Address, now: Instant, policy: &Policy) -> Option<Notice> {
+        self.clear_of_poison(address, now, policy);
         let entry = self.entries.get(address)?;
         let Some(charge) = entry.health.charge(now, policy) else {
             self.entries.get_mut(address)?.acquit(now);
@@ -121,6 +122,19 @@ impl Crew {
             .iter()
             .filter(|(address, entry)| entry.is_in_service(now) || self.fate.has_seen(address));
         self.fate.shared(concerned.count(), now)
+    }
+
+    /// A request that kills whoever it reaches is not held against them.
+    fn clear_of_poison(&mut self, address: &Address, now: Instant, policy: &Policy) {
+        let Some(key) = self.entries.get(address).and_then(|entry| entry.health.killer(now, policy)) else {
+            return;
+        };
+        let mut others = self.entries.iter().filter(|(other, _)| *other != address);
+        let kills_others = others.any(|(_, entry)| entry.health.has_failed(key, now, policy));
+        if let Some(entry) = self.entries.get_mut(address).filter(|_| kills_others) {
+            // It changes no phase by itself.
+            entry.step(Event::Poisoned, now, policy);
+        }
     }
 
     /// Another backend succeeded with a request that some have failed alone.

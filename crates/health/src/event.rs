@@ -24,6 +24,8 @@ pub enum Event {
         /// Of the request.
         key: u64,
     },
+    /// The request that may have killed it has killed other backends of the pool as well.
+    Poisoned,
     /// A request sent as a trial or as a last resort succeeded or failed.
     Trial(Result<(), Cause>),
     /// A probe came to its result.

@@ -129,6 +129,7 @@ impl Health {
                 Event::Success { .. }
                 | Event::Strike { .. }
                 | Event::Proven { .. }
+                | Event::Poisoned
                 | Event::Eject(_)
                 | Event::Pardon
                 | Event::Return,
@@ -195,6 +196,26 @@ impl Health {
                 record.suspicion(now, policy.eject.as_ref()?)
             }
             State::Ejected { .. } | State::Trial { .. } => None,
+        }
+    }
+
+    /// The request that may have killed it, while that counts against the backend.
+    pub fn killer(&self, now: Instant, policy: &Policy) -> Option<u64> {
+        match &self.state {
+            State::Unproven(record) | State::Serving { record, .. } => {
+                record.killer(now, policy.eject.as_ref()?)
+            }
+            State::Ejected { .. } | State::Trial { .. } => None,
+        }
+    }
+
+    /// Whether it is in service and has failed this request lately.
+    pub fn has_failed(&self, key: u64, now: Instant, policy: &Policy) -> bool {
+        match &self.state {
+            State::Unproven(record) | State::Serving { record, .. } => {
+                record.has_failed(key, now, &policy.eject.unwrap_or_default())
+            }
+            State::Ejected { .. } | State::Trial { .. } => false,
         }
     }
 
@@ -289,6 +310,10 @@ impl Health {
             }
             Event::Proven { key } => {
                 record.prove(key, now);
+                None
+            }
+            Event::Poisoned => {
+                record.poison(now);
                 None
             }
             Event::Eject(evidence) => return self.eject(evidence, now, policy),

@@ -18,6 +18,10 @@ pub(crate) struct Record {
     counted: u32,
     /// Failures in a row that the request may be to blame for.
     alone: u32,
+    /// Failures in a row that count by themselves, unless the request has killed other backends as well.
+    killed: u32,
+    /// When it turned out that it had.
+    poisoned: Option<Instant>,
     /// The newest failure.
     last: Option<Fault>,
     window: Window,
@@ -30,11 +34,23 @@ pub(crate) struct Record {
     probe_failure: Option<ProbeFailure>,
 }
 
+/// How a failure is weighed.
+enum Kind {
+    /// The backend is to blame.
+    Proven,
+    /// The request may be to blame.
+    Alone,
+    /// The backend is to blame, unless the request has killed others as well.
+    Killed,
+}
+
 impl Record {
     pub(crate) fn new(now: Instant) -> Self {
         Record {
             counted: 0,
             alone: 0,
+            killed: 0,
+            poisoned: None,
             last: None,
             window: Window::new(now),
             failed: [None; 2],
@@ -45,34 +61,52 @@ impl Record {
     }
 
     pub(crate) fn success(&mut self, count: u64, now: Instant, rule: &Eject) {
-        (self.counted, self.alone) = (0, 0);
+        (self.counted, self.alone, self.killed) = (0, 0, 0);
         let part = self.window.current(now, rule.window);
         part.successes = part.successes.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
     }
 
     pub(crate) fn strike(&mut self, strike: Strike, in_a_row: bool, now: Instant, rule: &Eject) {
         let Strike { fault, times, .. } = strike;
-        if fault.cause.facts().weight == Weight::None {
-            return;
-        }
-        let is_proven = fault.proof == Proof::Elsewhere || !fault.may_be_poison();
+        let kind = match (fault.cause.facts().weight, fault.proof) {
+            (Weight::None, _) => return,
+            (Weight::Soft, Proof::Alone) => Kind::Alone,
+            (Weight::Hard, Proof::Alone) if fault.may_be_poison() => Kind::Killed,
+            (Weight::Hard | Weight::Soft, _) => Kind::Proven,
+        };
         if fault.key != 0 {
             self.remember(fault.key, now);
         }
         self.last = Some(fault);
         let gateway = if fault.is_gateway_error() { times } else { 0 };
         let part = self.window.current(now, rule.window);
-        if is_proven {
-            part.failed = part.failed.saturating_add(times);
-            part.gateway = part.gateway.saturating_add(gateway);
-        } else {
-            part.alone = part.alone.saturating_add(times);
-            part.alone_gateway = part.alone_gateway.saturating_add(gateway);
-        }
+        let (sum, gateways, streak) = match kind {
+            Kind::Proven => (&mut part.failed, &mut part.gateway, &mut self.counted),
+            Kind::Alone => (&mut part.alone, &mut part.alone_gateway, &mut self.alone),
+            // It answered nothing, so it is no gateway error.
+            Kind::Killed => (&mut part.killed, &mut part.gateway, &mut self.killed),
+        };
+        *sum = sum.saturating_add(times);
+        *gateways = gateways.saturating_add(gateway);
         if in_a_row {
-            let streak = if is_proven { &mut self.counted } else { &mut self.alone };
             *streak = streak.saturating_add(times);
         }
+    }
+
+    /// The request that may have killed it, while that counts against the backend.
+    pub(crate) fn killer(&self, now: Instant, rule: &Eject) -> Option<u64> {
+        let (key, at) = self.failed[0].filter(|_| self.killed > 0)?;
+        (is_within(at, now, rule.window) && !self.is_poisoned(now, rule)).then_some(key)
+    }
+
+    /// Whether it has failed this request lately.
+    pub(crate) fn has_failed(&self, key: u64, now: Instant, rule: &Eject) -> bool {
+        self.failed.iter().flatten().any(|(failed, at)| *failed == key && is_within(*at, now, rule.window))
+    }
+
+    /// The request that may have killed it has killed others as well.
+    pub(crate) fn poison(&mut self, now: Instant) {
+        self.poisoned = Some(now);
     }
 
     pub(crate) fn heads(&mut self, heads: u64, micros: u64, now: Instant, rule: &Eject) {
@@ -96,13 +130,14 @@ impl Record {
     /// The request that failed here, and of which nobody knows whether it is to blame itself; and when.
     pub(crate) fn suspicion(&self, now: Instant, rule: &Eject) -> Option<(u64, Instant)> {
         let (key, at) = self.failed[0]?;
-        let is_open = self.alone > 0 && is_within(at, now, rule.window) && !self.is_to_blame(now, rule);
+        let is_alone = self.alone > 0 || (self.killed > 0 && self.is_poisoned(now, rule));
+        let is_open = is_alone && is_within(at, now, rule.window) && !self.is_to_blame(now, rule);
         is_open.then_some((key, at))
     }
 
     /// Whether its newest requests failed.
     pub(crate) fn is_failing(&self) -> bool {
-        self.counted > 0 || self.alone > 0
+        self.counted > 0 || self.alone > 0 || self.killed > 0
     }
 
     /// Whether anything speaks against it at the moment.
@@ -113,13 +148,19 @@ impl Record {
     /// What its requests came to within the window.
     pub(crate) fn tally(&self, now: Instant, rule: &Eject) -> Tally {
         let tally = self.window.sum(now, rule.window);
-        if self.is_to_blame(now, rule) { tally.blamed() } else { tally }
+        match (self.is_to_blame(now, rule), self.is_poisoned(now, rule)) {
+            (true, _) => tally.blamed().guilty_of_death(),
+            (false, false) => tally.guilty_of_death(),
+            (false, true) => tally,
+        }
     }
 
     /// What its traffic convicts it of.
     pub(crate) fn charge(&self, now: Instant, rule: &Eject) -> Option<Evidence> {
-        let alone = if self.is_to_blame(now, rule) { self.alone } else { 0 };
-        let count = self.counted.saturating_add(alone);
+        let is_to_blame = self.is_to_blame(now, rule);
+        let alone = if is_to_blame { self.alone } else { 0 };
+        let killed = if is_to_blame || !self.is_poisoned(now, rule) { self.killed } else { 0 };
+        let count = self.counted.saturating_add(alone).saturating_add(killed);
         let (cause, status) = self.last.map_or((Cause::Internal, 0), |fault| (fault.cause, fault.status));
         if count >= rule.consecutive {
             return Some(Evidence::Strikes { count, cause, status });
@@ -155,6 +196,10 @@ impl Record {
                 *newest = Some((key, now));
             }
         }
+    }
+
+    fn is_poisoned(&self, now: Instant, rule: &Eject) -> bool {
+        self.poisoned.is_some_and(|at| is_within(at, now, rule.window))
     }
 
     /// Whether the backend, rather than a request, is to blame for what it failed alone.

@@ -18,6 +18,8 @@ pub struct Tally {
     pub alone: u32,
     /// Those of them that were 502, 503 or 504 of its own.
     pub alone_gateway: u32,
+    /// Failures that the request may have killed the backend with.
+    pub killed: u32,
     /// Response heads.
     pub heads: u32,
     /// What they took in all, in microseconds.
@@ -66,6 +68,11 @@ impl Tally {
         }
     }
 
+    /// With the failures that the request may have killed the backend with, since it has not.
+    pub(crate) fn guilty_of_death(self) -> Self {
+        Tally { failed: self.failed.saturating_add(self.killed), killed: 0, ..self }
+    }
+
     fn plus(self, other: &Tally) -> Self {
         Tally {
             successes: self.successes.saturating_add(other.successes),
@@ -73,6 +80,7 @@ impl Tally {
             gateway: self.gateway.saturating_add(other.gateway),
             alone: self.alone.saturating_add(other.alone),
             alone_gateway: self.alone_gateway.saturating_add(other.alone_gateway),
+            killed: self.killed.saturating_add(other.killed),
             heads: self.heads.saturating_add(other.heads),
             head_micros: self.head_micros.saturating_add(other.head_micros),
         }

@@ -162,6 +162,25 @@ fn poison_is_proven_by_nobody_and_a_bad_backend_by_the_others() {
 }
 
 #[test]
+fn a_request_that_kills_whoever_it_reaches_ejects_nobody_and_one_that_kills_one_does() {
+    let killed = failed(Cause::ClosedBeforeResponse, 0, 7, Proof::Alone);
+    let mut scene = Scene::with(FOUR);
+    scene.record(0, &[killed; 3]);
+    assert_eq!(scene.phases()[0], Phase::Ejected);
+    let mut scene = Scene::with(FOUR);
+    for _ in 0..20 {
+        (0..4).for_each(|index| {
+            scene.record(index, &[killed]);
+        });
+    }
+    assert_eq!(scene.phases(), [Phase::Unproven; 4]);
+    assert_eq!(scene.snapshot.pools[0].suspicion.key(), Some(7));
+    scene.backend(3).vouch(0, 7);
+    scene.read();
+    assert_eq!(scene.phases()[..2], [Phase::Ejected; 2], "a well one could answer it");
+}
+
+#[test]
 fn a_suspicion_is_over_with_its_window() {
     let mut scene = Scene::with(FOUR);
     scene.record(0, &[failed(Cause::HeadTimeout, 0, 7, Proof::Alone)]);

@@ -371,19 +371,22 @@ fn one_request_that_fails_again_and_again_convicts_nobody() {
 }
 
 #[test]
-fn a_request_that_kills_whoever_it_reaches_convicts_nobody_by_itself() {
+fn a_request_that_kills_a_backend_convicts_it_unless_it_has_killed_others() {
     let policy = traffic();
     let now = Instant::now();
     let charge = |cause: Cause, proof| {
         let fault = Fault { key: 7, proof, ..cause.into() };
         let event = Event::Strike { strike: Strike { fault, times: 40, at: now }, in_a_row: true };
-        Health::new(now, 0, &policy).step(event, now, &policy).charge(now, &policy).is_some()
+        let struck = Health::new(now, 0, &policy).step(event, now, &policy);
+        let poisoned = struck.step(Event::Poisoned, now, &policy);
+        [struck, poisoned].map(|health| health.charge(now, &policy).is_some())
     };
     for cause in [Cause::ClosedBeforeResponse, Cause::EofInHead] {
-        assert!(!charge(cause, Proof::Alone) && charge(cause, Proof::Elsewhere), "{cause:?}");
+        assert_eq!(charge(cause, Proof::Alone), [true, false], "{cause:?}");
+        assert_eq!(charge(cause, Proof::Elsewhere), [true, true], "{cause:?}");
     }
     for cause in [ConnectRefused, Cause::ConnectReset, Cause::ConnectTimeout] {
-        assert!(charge(cause, Proof::Alone), "it never got the request: {cause:?}");
+        assert_eq!(charge(cause, Proof::Alone), [true, true], "it never got the request: {cause:?}");
     }
 }
 
