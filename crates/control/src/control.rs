@@ -267,8 +267,10 @@ impl Control {
     ) {
         let is_awaited = self.roster.get(id).is_some_and(|(entry, _)| entry.probing.is_in_flight(serial));
         let Some(plan) = self.plan.clone().filter(|_| is_awaited) else { return };
+        let mut concerns_all = false;
         if let Some(crew) = self.roster.crews.get_mut(&id.pool) {
             crew.probed(&id.address, result, now);
+            concerns_all = crew.fate.is_going_on();
         }
         self.touch(id, now, effects, |entry, policy, random| {
             if let Some(how_long) = drain {
@@ -276,7 +278,9 @@ impl Control {
             }
             entry.end_probe(serial, result, now, policy, random)
         });
-        self.look_over(&id.pool, &plan, now, effects);
+        if concerns_all {
+            self.look_over(&id.pool, &plan, now, effects);
+        }
     }
 
     fn connected(

@@ -66,6 +66,11 @@ impl Fate {
         self.seen.contains_key(address)
     }
 
+    /// Whether there is anything to look after.
+    pub(crate) fn is_going_on(&self) -> bool {
+        self.is_told || self.began.is_some()
+    }
+
     /// How many backends share it.
     pub(crate) fn count(&self) -> usize {
         self.seen.len()
