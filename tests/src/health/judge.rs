@@ -54,10 +54,9 @@ fn slower(scenario: Scenario, figures: &Figures, others: &[&Figures]) -> Vec<Str
     if is_slower(figures.timing.out, best(|other| other.timing.out), tolerance) {
         slower.push(format!("slower to eject than HAProxy by more than {tolerance:?}"));
     }
-    // Whoever flaps is kept out for longer on purpose.
-    if scenario != Scenario::Flapping
-        && is_slower(figures.timing.back, best(|other| other.timing.back), tolerance)
-    {
+    // Whoever flaps, or fails requests while its probes pass, is kept out for longer on purpose.
+    let is_kept_out = scenario == Scenario::Flapping || scenario.passes_probes();
+    if !is_kept_out && is_slower(figures.timing.back, best(|other| other.timing.back), tolerance) {
         slower.push(format!("slower to return than HAProxy by more than {tolerance:?}"));
     }
     slower
@@ -124,6 +123,13 @@ mod tests {
         let theirs = figures(Time::Never, Time::Moot);
         assert!(judged(Scenario::Slow, theirs, figures(Time::Never, Time::Moot)).is_empty());
         assert!(judged(Scenario::Slow, theirs, figures(took(3000), took(9000))).is_empty());
+    }
+
+    #[test]
+    fn who_fails_while_its_probes_pass_is_kept_out_on_purpose() {
+        let (theirs, ours) = (figures(took(400), took(10)), figures(took(400), took(2000)));
+        assert!(judged(Scenario::ThirdStatus503, theirs, ours).is_empty());
+        assert_eq!(judged(Scenario::Status503, theirs, ours).len(), 1);
     }
 
     #[test]
