@@ -1,15 +1,15 @@
 //! Folds inputs into the roster, and says what follows.
 
+mod orders;
+mod plans;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use evenkeel_config::{Plan, PoolPlan};
-use evenkeel_health::{Event, Policy, ProbeResult, Target};
-use evenkeel_model::{
-    Address, BackendId, Cause, Command, CommandError, Done, Endpoint, NameFailure, Phase, PoolName,
-    ProbeFailure, Report, Status,
-};
+use evenkeel_config::Plan;
+use evenkeel_health::{Event, Policy, ProbeResult};
+use evenkeel_model::{BackendId, Cause, Command, CommandError, Done, Phase, PoolName, Report, Status};
 use evenkeel_routing::Wake;
 
 use crate::agenda::Agenda;
@@ -19,10 +19,7 @@ use crate::names::Names;
 use crate::operator;
 use crate::random::Random;
 use crate::roster::Roster;
-use crate::{ConnectOrder, Effects, FateChange, Input, Notice, ProbeOrder, Resolved, Transition};
-
-/// Longest time that a plan waits for the first answer about its names.
-const FIRST_ANSWERS: Duration = Duration::from_secs(1);
+use crate::{Effects, FateChange, Input, Notice, Transition};
 
 /// Least time between two publications that have no bearing on who receives requests: a start proves everybody at once.
 const GATHERED: Duration = Duration::from_millis(50);
@@ -109,51 +106,6 @@ impl Control {
         self.publish(now, &mut effects);
         effects.next = self.next();
         effects
-    }
-
-    /// A plan with names that nobody looked up yet waits a moment, so that its first requests find an endpoint.
-    fn take(&mut self, plan: Arc<Plan>, now: Instant, effects: &mut Effects) {
-        // Each plan is a generation, also one that the next overtakes.
-        self.generation += 1;
-        self.waiting = None;
-        self.names.add(&plan, now);
-        if self.plan.as_ref().is_some_and(|old| old.dns != plan.dns) {
-            self.names.ask_anew(now);
-        }
-        if self.names.has_answers(&plan) {
-            self.adopt(plan, now, effects);
-        } else {
-            self.waiting = Some((plan, now));
-        }
-        self.names_due = Some(now);
-    }
-
-    fn adopt(&mut self, plan: Arc<Plan>, now: Instant, effects: &mut Effects) {
-        self.adopted = self.generation;
-        self.plan = Some(plan.clone());
-        self.names.retain(&plan);
-        self.roster.adopt(&plan, &self.names, now, &mut self.random);
-        self.agenda.clear();
-        let pools: Vec<PoolName> = plan.pools.iter().map(|pool| pool.name.clone()).collect();
-        pools.iter().for_each(|pool| self.call_the_roll(pool, now, effects));
-        self.parts = Some(Parts::new(plan, &self.roster, &self.names));
-        (self.changed, self.publish_due) = (BTreeSet::new(), None);
-        self.epoch += 1;
-        effects.snapshot = self.parts.as_ref().map(|parts| parts.snapshot(self.adopted, self.epoch));
-    }
-
-    /// Looks at everybody in a pool whose members are others now.
-    fn call_the_roll(&mut self, pool: &PoolName, now: Instant, effects: &mut Effects) {
-        let Some(crew) = self.roster.crews.get_mut(pool) else { return };
-        let addresses: Vec<Address> = crew.entries.keys().cloned().collect();
-        for address in addresses {
-            let id = BackendId { pool: pool.clone(), address };
-            if let Some((entry, _)) = self.roster.get(&id) {
-                entry.due = None;
-            }
-            self.touch(&id, now, effects, |_, _, _| None);
-        }
-        self.after_change(pool, now);
     }
 
     /// All that was seen is taken in before anybody is judged by it: whether others fare better is in the same reports.
@@ -304,27 +256,6 @@ impl Control {
         });
     }
 
-    fn resolved(
-        &mut self,
-        host: Arc<str>,
-        port: u16,
-        result: Result<Resolved, NameFailure>,
-        now: Instant,
-        effects: &mut Effects,
-    ) {
-        let (is_changed, notice) = self.names.answer(host.clone(), port, result, now);
-        effects.notices.extend(notice);
-        self.names_due = Some(now);
-        let Some(plan) = self.plan.clone().filter(|_| is_changed) else { return };
-        for (index, pool) in plan.pools.iter().enumerate().filter(|(_, pool)| is_in(pool, &host, port)) {
-            self.roster.renew(index, pool, &self.names, now, &mut self.random);
-            self.agenda.forget(&pool.name);
-            self.call_the_roll(&pool.name, now, effects);
-            self.changed.insert(pool.name.clone());
-            self.publish_due = Some(now);
-        }
-    }
-
     fn obey(&mut self, command: &Command, now: Instant, effects: &mut Effects) -> Result<Done, CommandError> {
         let id = operator::find(&self.roster, command)?;
         let mut done = Err(CommandError::UnknownBackend(command.backend.clone()));
@@ -348,93 +279,6 @@ impl Control {
         for id in self.agenda.take_due(now) {
             self.visit(&id, now, effects);
         }
-    }
-
-    fn tick_names(&mut self, now: Instant, effects: &mut Effects) {
-        if let Some((plan, since)) = self.waiting.take() {
-            let is_over = now.saturating_duration_since(since) >= FIRST_ANSWERS;
-            if is_over || self.names.has_answers(&plan) {
-                self.adopt(plan, now, effects);
-            } else {
-                self.waiting = Some((plan, since));
-            }
-        }
-        let due = self.names.order(now, effects);
-        let waiting = self.waiting.as_ref().map(|(_, since)| *since + FIRST_ANSWERS);
-        self.names_due = due.into_iter().chain(waiting).min();
-    }
-
-    /// Sees to one backend whose time has come.
-    fn visit(&mut self, id: &BackendId, now: Instant, effects: &mut Effects) {
-        let (Some(plan), Some((entry, _))) = (self.plan.clone(), self.roster.get(id)) else { return };
-        entry.due = None;
-        let is_kept = entry.reconsider.is_some_and(|at| at <= now);
-        let serial = self.serial.wrapping_add(1);
-        let (mut wants_probe, mut wants_connection) = (false, false);
-        self.touch(id, now, effects, |entry, policy, random| {
-            wants_probe = entry.probing.is_due(policy.probe.as_ref(), now, random);
-            wants_connection = entry.wants_connection(now, policy);
-            if wants_probe {
-                entry.probing.begin(serial, now);
-            }
-            if wants_connection {
-                entry.trial.begin(serial);
-            }
-            None
-        });
-        if wants_probe || wants_connection {
-            self.serial = serial;
-        }
-        if wants_probe {
-            self.order_probe(id, serial, now, effects);
-        }
-        if wants_connection {
-            self.order_connect(id, serial, effects);
-        }
-        if is_kept {
-            self.look_over(&id.pool, &plan, now, effects);
-        }
-    }
-
-    fn order_probe(&mut self, id: &BackendId, serial: u64, now: Instant, effects: &mut Effects) {
-        let (Some(plan), Some((entry, pool))) = (self.plan.clone(), self.roster.get(id)) else { return };
-        let policy = &plan.pools[pool].health;
-        let Some(probe) = &policy.probe else { return };
-        let is_fresh = !entry.status.is_admitted() || entry.health.is_in_doubt(policy);
-        let host = entry.host.clone();
-        match probe_endpoints(&self.names, id, &probe.target) {
-            Ok(endpoints) if !endpoints.is_empty() => {
-                let (id, probe) = (id.clone(), probe.clone());
-                effects.probes.push(ProbeOrder { id, serial, endpoints, probe, host, is_fresh });
-            }
-            // A backend without any endpoint cannot pass.
-            Err(failure) if !matches!(probe.target, Target::Address(_)) => {
-                let result = ProbeResult::Failed(ProbeFailure::Failed(failure.cause));
-                if let Some(crew) = self.roster.crews.get_mut(&id.pool) {
-                    crew.probed(&id.address, result, now);
-                }
-                self.touch(id, now, effects, |entry, policy, random| {
-                    entry.probing.give_up();
-                    let transition = entry.take_probe(result, now, policy);
-                    entry.plan_probe(now, policy, random);
-                    transition
-                });
-            }
-            // Nobody knows yet, or not where the check is; that says nothing about the backend. The next one may.
-            Ok(_) | Err(_) => self.touch(id, now, effects, |entry, policy, random| {
-                entry.probing.give_up();
-                entry.plan_probe(now, policy, random);
-                None
-            }),
-        }
-    }
-
-    fn order_connect(&mut self, id: &BackendId, serial: u64, effects: &mut Effects) {
-        let (Some(plan), Some((_, pool))) = (&self.plan, self.roster.get(id)) else { return };
-        // Without endpoints the connection fails for the name, which is no fault of the backend's.
-        let endpoints = self.names.endpoints(&id.address).unwrap_or_else(|_| [].into());
-        let timeout = plan.pools[pool].rule.timeouts.connect;
-        effects.connects.push(ConnectOrder { id: id.clone(), serial, endpoints, timeout });
     }
 
     /// Publishes what changed, once it is due; whatever else changed goes along.
@@ -472,25 +316,4 @@ fn is_urgent(before: &Status, after: &Status) -> bool {
         || is_on_trial(before) != is_on_trial(after)
         || before.hold != after.hold
         || before.kept != after.kept
-}
-
-/// Whether a pool has this name, for a backend or for its probes.
-fn is_in(pool: &PoolPlan, host: &str, port: u16) -> bool {
-    let is_it = |address: &Address| matches!(address, Address::Name { host: it, port: of } if **it == *host && *of == port);
-    pool.backends.iter().any(|backend| is_it(&backend.address))
-}
-
-fn probe_endpoints(names: &Names, id: &BackendId, target: &Target) -> Result<Arc<[Endpoint]>, NameFailure> {
-    match target {
-        Target::Same => names.endpoints(&id.address),
-        Target::Address(address) => names.endpoints(address),
-        Target::Port(port) => {
-            let endpoints = names.endpoints(&id.address)?;
-            let moved = endpoints.iter().map(|endpoint| match endpoint {
-                Endpoint::Tcp(address) => Endpoint::Tcp((address.ip(), *port).into()),
-                Endpoint::Unix(path) => Endpoint::Unix(path.clone()),
-            });
-            Ok(moved.collect())
-        }
-    }
 }

@@ -7,11 +7,13 @@ mod cause;
 mod command;
 mod count;
 mod counters;
+mod evidence;
 mod histogram;
 mod identity;
 mod ledger;
 mod limit;
 mod pace;
+mod report;
 mod resolution;
 mod status;
 
@@ -23,10 +25,12 @@ pub use counters::{
     BackendCounters, CoreBackend, CoreListener, CorePool, CoreRoute, ListenerCounters, PoolCounters,
     RouteCounters, StatusClass,
 };
+pub use evidence::{Evidence, ProbeFailure};
 pub use histogram::{BOUNDS_SECONDS, Histogram, Totals};
 pub use identity::{BackendId, PoolName};
 pub use ledger::{Class, Fault, Outcome, Proof, Reached, Transport};
 pub use limit::Limit;
 pub use pace::Pace;
+pub use report::{Report, Role, Strike};
 pub use resolution::{NameFailure, Rcode};
-pub use status::{ByOperator, Evidence, Hold, Kept, Phase, ProbeFailure, Report, Role, Status, Strike};
+pub use status::{ByOperator, Hold, Kept, Phase, Status};

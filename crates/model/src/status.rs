@@ -1,9 +1,8 @@
 //! A backend's standing: its phase, since when, and on what evidence.
 
-use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::{Cause, Fault};
+use crate::Evidence;
 
 /// Whether a backend receives requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,123 +34,6 @@ impl Phase {
     /// Whether it is in service, as far as health goes.
     pub fn is_admitted(self) -> bool {
         matches!(self, Phase::Unproven | Phase::Serving)
-    }
-}
-
-/// Why a backend is in its phase.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Evidence {
-    /// Nothing is known yet.
-    None,
-    /// This many failed requests in a row, the last for this fault.
-    Strikes {
-        /// How many.
-        count: u32,
-        /// Of the last one.
-        cause: Cause,
-        /// What it answered, if that is what failed; else 0.
-        status: u16,
-    },
-    /// So many of the requests within the window failed.
-    Rate {
-        /// How many failed.
-        failed: u32,
-        /// How many there were.
-        requests: u32,
-        /// Of the last failure.
-        cause: Cause,
-    },
-    /// So many of the requests within the window were answered with 502, 503 or 504.
-    GatewayRate {
-        /// How many.
-        failed: u32,
-        /// How many there were.
-        requests: u32,
-    },
-    /// Its share of successes within the window is far below the pool's.
-    Deviation {
-        /// Its own, in percent.
-        percent: u8,
-        /// The pool's mean, in percent.
-        pool_percent: u8,
-    },
-    /// It takes far longer to a response head than the others of its pool.
-    Slow {
-        /// On average within the window.
-        took: Duration,
-        /// The median of the others' averages.
-        others: Duration,
-    },
-    /// This many failed probes in a row, the last for this reason.
-    Probes {
-        /// How many.
-        count: u32,
-        /// Of the last one.
-        failure: ProbeFailure,
-    },
-    /// A request succeeded.
-    Request,
-    /// This many probes in a row succeeded.
-    ProbesPassed {
-        /// How many.
-        count: u32,
-    },
-    /// This many trial requests in a row succeeded.
-    TrialsPassed {
-        /// How many.
-        count: u32,
-    },
-    /// A trial request failed.
-    TrialFailed {
-        /// Of the failure.
-        cause: Cause,
-    },
-    /// The wait after an ejection is over.
-    WaitOver,
-    /// An operator said that it is ready.
-    Operator,
-    /// `health.initial` says so.
-    Initial,
-}
-
-impl Evidence {
-    /// Whether probes ejected, rather than traffic or an operator's setting.
-    pub fn is_by_probes(self) -> bool {
-        matches!(self, Evidence::Probes { .. })
-    }
-}
-
-/// Why a probe did not pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProbeFailure {
-    /// There was no valid answer.
-    Failed(Cause),
-    /// It answered with a status that is not expected.
-    Status(u16),
-    /// The body does not hold the text that is expected.
-    Body,
-    /// The reply does not begin with the bytes that are expected.
-    Reply,
-}
-
-impl ProbeFailure {
-    /// The stable name, in logs and status.
-    pub const fn token(self) -> &'static str {
-        match self {
-            ProbeFailure::Failed(cause) => cause.token(),
-            ProbeFailure::Status(_) => Cause::UpstreamStatus.token(),
-            ProbeFailure::Body => "unexpected_body",
-            ProbeFailure::Reply => "unexpected_reply",
-        }
-    }
-}
-
-impl fmt::Display for ProbeFailure {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ProbeFailure::Status(status) => write!(out, "{} ({status})", self.token()),
-            ProbeFailure::Failed(_) | ProbeFailure::Body | ProbeFailure::Reply => out.write_str(self.token()),
-        }
     }
 }
 
@@ -270,66 +152,5 @@ impl Status {
     /// Whether it may be tried when nobody is admitted.
     pub fn is_last_resort(&self) -> bool {
         !matches!(self.hold, Hold::Out(_))
-    }
-}
-
-/// Why a request was sent to this backend.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// It was its turn.
-    Turn,
-    /// It is on trial, and this is the trial request.
-    Trial,
-    /// Every backend is out, and this one was the best left.
-    LastResort,
-}
-
-/// Failed attempts of one kind that carry a health weight.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Strike {
-    /// What went wrong.
-    pub fault: Fault,
-    /// How many, one after the other; at least one.
-    pub times: u32,
-    /// When the newest one was.
-    pub at: Instant,
-}
-
-/// What the cores saw of one backend since the last reading.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Report {
-    /// Requests that succeeded on any core.
-    pub successes: u64,
-    /// Whether a success (on any core) lies between the previous reading and `in_a_row`.
-    pub streak_is_new: bool,
-    /// Strikes that stand in a row at the end of this reading; those of earlier readings are not in it.
-    pub in_a_row: Vec<Strike>,
-    /// The other strikes since the last reading.
-    pub scattered: Vec<Strike>,
-    /// Outcomes of requests sent as a trial or a last resort, oldest first; bounded.
-    pub trials: Vec<Result<(), Strike>>,
-    /// A trial token was dropped without an outcome.
-    pub trial_abandoned: bool,
-    /// How long the backend asked to be drained, and when; zero: no longer.
-    pub drain: Option<(Duration, Instant)>,
-    /// A request with this key succeeded here while the pool wanted to know.
-    pub vouched: Option<u64>,
-    /// A request that had failed elsewhere in the pool succeeded here.
-    pub rescued: bool,
-    /// Response heads since the last reading.
-    pub heads: u64,
-    /// What they took in all, from the pick, in microseconds.
-    pub head_micros: u64,
-}
-
-impl Report {
-    /// Whether there is nothing in it.
-    pub fn is_empty(&self) -> bool {
-        *self == Report::default()
-    }
-
-    /// Strikes since the last reading, in a row or not.
-    pub fn strikes(&self) -> impl Iterator<Item = &Strike> {
-        self.scattered.iter().chain(&self.in_a_row)
     }
 }
