@@ -45,11 +45,14 @@ fn log_ordered(Ordered { pool, backend, order, uid }: &Ordered) {
 }
 
 fn log_hold(HoldChange { pool, backend, is_drained, how_long }: &HoldChange) {
-    match is_drained {
-        true => tracing::info!(
+    match (is_drained, how_long) {
+        (true, Some(how_long)) => tracing::info!(
             target: "evenkeel::health", %pool, %backend, ?how_long, "backend asked to be drained"
         ),
-        false => tracing::info!(
+        (true, None) => tracing::info!(
+            target: "evenkeel::health", %pool, %backend, "backend asked to be drained, by its probe"
+        ),
+        (false, _) => tracing::info!(
             target: "evenkeel::health", %pool, %backend, "backend takes requests again: its drain is over"
         ),
     }
