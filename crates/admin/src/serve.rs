@@ -30,7 +30,7 @@ use crate::{Commander, pages};
 /// Most connections at once; more wait in the kernel's queue.
 const MOST_CONNECTIONS: usize = 64;
 /// Longest wait for a request head, an idle connection's next one included.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest life of a connection; it ends after the response in progress.
 const LONGEST_LIFE: Duration = Duration::from_secs(300);
 /// How long that response may take.

@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use evenkeel_health::{Event, Policy, ProbeResult};
-use evenkeel_model::{Address, Cause, Evidence, Hold, Kept, ProbeFailure, Proof, Report, Weight};
+use evenkeel_health::{Event, Policy, ProbeResult, Tally};
+use evenkeel_model::{Address, Cause, Evidence, Fault, Hold, Kept, ProbeFailure, Proof, Report};
 
 use crate::departed::Departed;
 use crate::entry::Entry;
 use crate::fate::Fate;
 use crate::outliers;
 use crate::{FateChange, Keeping, Notice, Transition};
+
+/// So many standard deviations between two shares are not explained by chance.
+const DEVIATIONS_OF_LUCK: f64 = 2.5;
 
 /// The backends of one pool.
 #[derive(Debug, Default)]
@@ -124,16 +127,16 @@ impl Crew {
         self.fate.shared(concerned.count(), now)
     }
 
-    /// A request that kills whoever it reaches is not held against them.
+    /// A request that fails whoever it reaches is not held against them.
     fn clear_of_poison(&mut self, address: &Address, now: Instant, policy: &Policy) {
-        let Some(key) = self.entries.get(address).and_then(|entry| entry.health.killer(now, policy)) else {
-            return;
-        };
-        let mut others = self.entries.iter().filter(|(other, _)| *other != address);
-        let kills_others = others.any(|(_, entry)| entry.health.has_failed(key, now, policy));
-        if let Some(entry) = self.entries.get_mut(address).filter(|_| kills_others) {
-            // It changes no phase by itself.
-            entry.step(Event::Poisoned, now, policy);
+        let suspects = self.entries.get(address).map(|entry| entry.health.suspects(now, policy));
+        for key in suspects.into_iter().flatten().flatten() {
+            let mut others = self.entries.iter().filter(|(other, _)| *other != address);
+            let fails_others = others.any(|(_, entry)| entry.health.has_failed(key, now, policy));
+            if let Some(entry) = self.entries.get_mut(address).filter(|_| fails_others) {
+                // It changes no phase by itself.
+                entry.step(Event::Poisoned { key }, now, policy);
+            }
         }
     }
 
@@ -218,21 +221,33 @@ impl Crew {
             return false;
         };
         match charge {
-            Evidence::Strikes { cause, .. } if cause.facts().weight == Weight::Soft => {
-                others.any(|other| !other.is_failing())
-            }
-            Evidence::Rate { .. } => others.any(|other| {
-                let tally = other.tally(now, policy);
-                tally.failure_share() * 2.0 <= own.failure_share()
+            Evidence::Strikes { cause, .. } if Fault::from(cause).may_be_poison() => others.any(|other| {
+                let share = other.tally(now, policy).raw_failure_share();
+                !other.is_failing() && share * 2.0 <= own.raw_failure_share()
             }),
-            Evidence::GatewayRate { .. } => others.any(|other| {
+            Evidence::Rate { .. } | Evidence::GatewayRate { .. } => others.any(|other| {
                 let tally = other.tally(now, policy);
-                tally.gateway_share() * 2.0 <= own.gateway_share()
+                tally.raw_failure_share() * 2.0 <= own.raw_failure_share() && !is_luck(&tally, &own)
             }),
             // A connection that is refused is no question of load; the others are comparisons already.
             _ => true,
         }
     }
+}
+
+/// Whether chance explains that one of two fails less: so few requests, or so little between them. Nothing else than
+/// failures is no luck.
+fn is_luck(better: &Tally, worse: &Tally) -> bool {
+    let requests =
+        |tally: &Tally| f64::from(tally.requests()) + f64::from(tally.alone) + f64::from(tally.killed);
+    let (few, many) = (requests(better), requests(worse));
+    if few == 0.0 {
+        return false;
+    }
+    let (low, high) = (better.raw_failure_share(), worse.raw_failure_share());
+    let mean = (low * few + high * many) / (few + many);
+    let spread = (mean * (1.0 - mean) * (1.0 / few + 1.0 / many)).sqrt();
+    high - low < DEVIATIONS_OF_LUCK * spread
 }
 
 fn is_by_operator(hold: Hold) -> bool {

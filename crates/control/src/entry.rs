@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use evenkeel_health::{Event, Health, Policy, ProbeResult};
-use evenkeel_model::{Fault, Hold, Kept, Phase, ProbeFailure, Report, Status};
+use evenkeel_model::{Cause, Fault, Hold, Kept, Phase, ProbeFailure, Report, Status};
 use evenkeel_routing::{Backend, Readings};
 
 use crate::hold::Holds;
@@ -310,6 +310,8 @@ impl Entry {
 /// Whether a result says something about the backend, rather than about this machine.
 fn is_the_backends(result: ProbeResult) -> bool {
     match result {
+        // A limit of ours says nothing of a request's backend; but who cannot answer a probe in bounds does not pass it.
+        ProbeResult::Failed(ProbeFailure::Failed(Cause::HeadTooLarge)) => true,
         ProbeResult::Failed(ProbeFailure::Failed(cause)) => evenkeel_health::counts(cause),
         ProbeResult::Failed(ProbeFailure::Status(_) | ProbeFailure::Body | ProbeFailure::Reply)
         | ProbeResult::Passed

@@ -4,12 +4,17 @@ use std::time::{Duration, Instant};
 
 use evenkeel_model::{ByOperator, Hold, Order};
 
+/// So often a backend may change its mind: each time is a publication and a line in the log.
+const BETWEEN_CHANGES: Duration = Duration::from_secs(1);
+
 /// Everybody's word about one backend.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Holds {
     operator: Option<(Order, ByOperator)>,
     /// The backend asked in an answer, from when until when.
     by_answer: Option<(Instant, Instant)>,
+    /// When it changed its mind last.
+    changed: Option<Instant>,
     /// Its probes ask for it, since when.
     by_probes: Option<Instant>,
 }
@@ -37,6 +42,12 @@ impl Holds {
 
     /// The backend asks to be drained for so long; zero: no longer.
     pub(crate) fn ask(&mut self, how_long: Duration, at: Instant) {
+        let is_other = self.by_answer.is_some() == how_long.is_zero();
+        let is_hasty = self.changed.is_some_and(|last| at.saturating_duration_since(last) < BETWEEN_CHANGES);
+        if is_other && is_hasty {
+            return;
+        }
+        self.changed = if is_other { Some(at) } else { self.changed };
         let since = self.by_answer.map_or(at, |(since, _)| since);
         let until = at.checked_add(how_long).filter(|_| !how_long.is_zero());
         self.by_answer = until.map(|until| (since, until));

@@ -4,9 +4,11 @@ use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
 
-/// What is logged unless the environment says otherwise. What the resolver's library has to say about a packet is said
-/// better by what came of the look-up.
-const DEFAULT_FILTER: &str = "info,hickory_resolver=error,hickory_net=error,hickory_proto=error";
+/// What is logged unless the environment says otherwise.
+const DEFAULT_FILTER: &str = "info";
+
+/// What the resolver's library has to say about a packet is said better by what came of the look-up.
+const LIBRARIES: &str = "hickory_resolver=error,hickory_net=error,hickory_proto=error";
 
 /// Starts the log; a second call does nothing. `EVENKEEL_LOG`, else `RUST_LOG`, filters it; a filter that
 /// cannot be read is said so, and the default holds.
@@ -19,7 +21,7 @@ pub(crate) fn start() {
     let _ = if is_terminal {
         builder.with_ansi(true).try_init()
     } else {
-        builder.json().flatten_event(true).try_init()
+        builder.json().flatten_event(true).with_target(true).try_init()
     };
     if let Some(mistake) = mistake {
         tracing::warn!("{mistake}; `{DEFAULT_FILTER}` holds");
@@ -31,10 +33,14 @@ fn filter() -> (EnvFilter, Option<String>) {
         let Some(text) = std::env::var(name).ok().filter(|text| !text.is_empty()) else {
             continue;
         };
-        return match EnvFilter::try_new(&text) {
+        return match EnvFilter::try_new(format!("{LIBRARIES},{text}")) {
             Ok(filter) => (filter, None),
-            Err(error) => (EnvFilter::new(DEFAULT_FILTER), Some(format!("{name} is no log filter: {error}"))),
+            Err(error) => (default(), Some(format!("{name} is no log filter: {error}"))),
         };
     }
-    (EnvFilter::new(DEFAULT_FILTER), None)
+    (default(), None)
+}
+
+fn default() -> EnvFilter {
+    EnvFilter::new(format!("{LIBRARIES},{DEFAULT_FILTER}"))
 }

@@ -24,8 +24,11 @@ pub enum Event {
         /// Of the request.
         key: u64,
     },
-    /// The request that may have killed it has killed other backends of the pool as well.
-    Poisoned,
+    /// A request that it has failed has failed with another backend of the pool as well, lately.
+    Poisoned {
+        /// Of the request.
+        key: u64,
+    },
     /// A request sent as a trial or as a last resort succeeded or failed.
     Trial(Result<(), Cause>),
     /// A probe came to its result.

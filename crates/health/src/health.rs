@@ -129,7 +129,7 @@ impl Health {
                 Event::Success { .. }
                 | Event::Strike { .. }
                 | Event::Proven { .. }
-                | Event::Poisoned
+                | Event::Poisoned { .. }
                 | Event::Eject(_)
                 | Event::Pardon
                 | Event::Return,
@@ -199,13 +199,13 @@ impl Health {
         }
     }
 
-    /// The request that may have killed it, while that counts against the backend.
-    pub fn killer(&self, now: Instant, policy: &Policy) -> Option<u64> {
-        match &self.state {
-            State::Unproven(record) | State::Serving { record, .. } => {
-                record.killer(now, policy.eject.as_ref()?)
+    /// The requests that it has failed lately, and that may be to blame themselves.
+    pub fn suspects(&self, now: Instant, policy: &Policy) -> [Option<u64>; 2] {
+        match (&self.state, &policy.eject) {
+            (State::Unproven(record) | State::Serving { record, .. }, Some(rule)) => {
+                record.suspects(now, rule)
             }
-            State::Ejected { .. } | State::Trial { .. } => None,
+            _ => [None; 2],
         }
     }
 
@@ -312,8 +312,8 @@ impl Health {
                 record.prove(key, now);
                 None
             }
-            Event::Poisoned => {
-                record.poison(now);
+            Event::Poisoned { key } => {
+                record.poison(key, now);
                 None
             }
             Event::Eject(evidence) => return self.eject(evidence, now, policy),

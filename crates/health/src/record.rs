@@ -20,8 +20,8 @@ pub(crate) struct Record {
     alone: u32,
     /// Failures in a row that count by themselves, unless the request has killed other backends as well.
     killed: u32,
-    /// When it turned out that it had.
-    poisoned: Option<Instant>,
+    /// The requests that have failed others as well, and when that was seen.
+    poisoned: [Option<(u64, Instant)>; 2],
     /// The newest failure.
     last: Option<Fault>,
     window: Window,
@@ -50,7 +50,7 @@ impl Record {
             counted: 0,
             alone: 0,
             killed: 0,
-            poisoned: None,
+            poisoned: [None; 2],
             last: None,
             window: Window::new(now),
             failed: [None; 2],
@@ -93,10 +93,11 @@ impl Record {
         }
     }
 
-    /// The request that may have killed it, while that counts against the backend.
-    pub(crate) fn killer(&self, now: Instant, rule: &Eject) -> Option<u64> {
-        let (key, at) = self.failed[0].filter(|_| self.killed > 0)?;
-        (is_within(at, now, rule.window) && !self.is_poisoned(now, rule)).then_some(key)
+    /// The requests that it has failed lately, and that may be to blame themselves.
+    pub(crate) fn suspects(&self, now: Instant, rule: &Eject) -> [Option<u64>; 2] {
+        let is_open = self.alone > 0 || self.killed > 0;
+        let is_suspect = |(_, at): &(u64, Instant)| is_open && is_within(*at, now, rule.window);
+        self.failed.map(|failed| failed.filter(is_suspect).map(|(key, _)| key))
     }
 
     /// Whether it has failed this request lately.
@@ -104,9 +105,10 @@ impl Record {
         self.failed.iter().flatten().any(|(failed, at)| *failed == key && is_within(*at, now, rule.window))
     }
 
-    /// The request that may have killed it has killed others as well.
-    pub(crate) fn poison(&mut self, now: Instant) {
-        self.poisoned = Some(now);
+    /// A request that it has failed has failed with others as well.
+    pub(crate) fn poison(&mut self, key: u64, now: Instant) {
+        let place = usize::from(self.failed[0].is_none_or(|(failed, _)| failed != key));
+        self.poisoned[place] = Some((key, now));
     }
 
     pub(crate) fn heads(&mut self, heads: u64, micros: u64, now: Instant, rule: &Eject) {
@@ -199,13 +201,18 @@ impl Record {
     }
 
     fn is_poisoned(&self, now: Instant, rule: &Eject) -> bool {
-        self.poisoned.is_some_and(|at| is_within(at, now, rule.window))
+        self.failed[0].is_some_and(|(key, _)| self.is_poison(key, now, rule))
+    }
+
+    fn is_poison(&self, key: u64, now: Instant, rule: &Eject) -> bool {
+        self.poisoned.iter().flatten().any(|(poison, at)| *poison == key && is_within(*at, now, rule.window))
     }
 
     /// Whether the backend, rather than a request, is to blame for what it failed alone.
     fn is_to_blame(&self, now: Instant, rule: &Eject) -> bool {
         let is_recent = |at: Instant| is_within(at, now, rule.window);
-        let has_failed_two = self.failed.iter().all(|it| it.is_some_and(|(_, at)| is_recent(at)));
+        let is_telling = |(key, at): &(u64, Instant)| is_recent(*at) && !self.is_poison(*key, now, rule);
+        let has_failed_two = self.failed.iter().all(|it| it.as_ref().is_some_and(is_telling));
         has_failed_two || self.proven.is_some_and(is_recent)
     }
 }

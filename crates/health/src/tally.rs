@@ -46,6 +46,12 @@ impl Tally {
         f64::from(self.failed) / f64::from(self.requests().max(1))
     }
 
+    /// The share that failed, whoever is to blame, from 0.0 to 1.0.
+    pub fn raw_failure_share(&self) -> f64 {
+        let failed = f64::from(self.failed) + f64::from(self.alone) + f64::from(self.killed);
+        failed / (f64::from(self.successes) + failed).max(1.0)
+    }
+
     /// The share that was answered with 502, 503 or 504, from 0.0 to 1.0.
     pub fn gateway_share(&self) -> f64 {
         f64::from(self.gateway) / f64::from(self.requests().max(1))

@@ -148,6 +148,13 @@ impl Attempt {
         }
     }
 
+    /// If it is a trial and has not failed, its head has passed it.
+    pub(crate) fn pass_trial(&mut self) {
+        if self.trial.is_some() {
+            self.succeed_at_once();
+        }
+    }
+
     /// It has failed. What that says is returned, unless it has said something already, or the client left or is to
     /// blame: that is neither success nor failure.
     pub(crate) fn fail(&mut self, fault: Fault, class: Class) -> Option<Verdict> {

@@ -6,7 +6,7 @@ use evenkeel_routing::Connections;
 use evenkeel_upstream::Connection;
 
 use crate::answer::After;
-use crate::attempt::Failure;
+use crate::attempt::{Attempt, Failure};
 use crate::attempts::Ready;
 use crate::contact::Contact;
 use crate::core::Core;
@@ -70,6 +70,10 @@ pub(crate) async fn deliver(
     let Delivery { way, mut answer, head_bytes } = delivery;
     let Ready { exchange, sending, deadlines, .. } = &mut ready;
     request.answered(request.heads().response.status);
+    if matches!(request.heads().response.body, BodyKind::Chunked | BodyKind::UntilClose) {
+        // It may go on for as long as its client likes, and a trial cannot wait for that.
+        request.attempt.iter_mut().for_each(Attempt::pass_trial);
+    }
     let Scratch { to_client, to_backend: sent_head, .. } = request.scratch();
     answer.inline(to_client, &mut exchange.input, &core.buffers);
     down.has_answered = true;

@@ -109,18 +109,32 @@ impl Resort {
     }
 }
 
+/// Members that are as good a resort as each other.
+#[derive(Debug)]
+pub(crate) struct Resorts {
+    /// At least one; the one that is out longest first.
+    pub(crate) members: Box<[u16]>,
+    /// Whether they share requests, since nothing says that one of them does worse than the next.
+    pub(crate) is_shared: bool,
+}
+
 /// Whom to try when nobody in service is left: those that are only held, then, where the rule says so, those that
-/// traffic ejected, then those that probes ejected; among them, the one that is out longest. An operator's `Out` never.
-pub(crate) fn last_resort(members: &[Member], rule: WhenAllEjected) -> Box<[u16]> {
+/// traffic ejected, then those that probes ejected. An operator's `Out` never.
+pub(crate) fn last_resort(members: &[Member], rule: WhenAllEjected) -> Box<[Resorts]> {
     let status = |index: &u16| &members[usize::from(*index)].status;
-    let is_in = |index: &u16| {
-        let status = status(index);
-        let is_allowed = rule == WhenAllEjected::LastResort || Resort::of(status) == Resort::Held;
-        is_allowed && status.is_last_resort() && !status.is_admitted()
+    let of = |resort: Resort| {
+        let is_in = |index: &u16| {
+            let status = status(index);
+            Resort::of(status) == resort && status.is_last_resort() && !status.is_admitted()
+        };
+        let is_allowed = rule == WhenAllEjected::LastResort || resort == Resort::Held;
+        let all = if is_allowed { members.len() } else { 0 };
+        let mut order: Vec<u16> = (0..all as u16).filter(is_in).collect();
+        order.sort_by_key(|index| status(index).since);
+        Resorts { members: order.into(), is_shared: resort != Resort::OutByTraffic }
     };
-    let mut order: Vec<u16> = (0..members.len() as u16).filter(is_in).collect();
-    order.sort_by_key(|index| (Resort::of(status(index)), status(index).since));
-    order.into()
+    let all = [Resort::Held, Resort::OutByTraffic, Resort::OutByProbes].map(of);
+    all.into_iter().filter(|resorts| !resorts.members.is_empty()).collect()
 }
 
 /// Members on trial; one that is held waits.

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use evenkeel_model::Role;
 
+use crate::order::Resorts;
 use crate::{Cursor, InFlight, Pool, TrialToken};
 
 /// What a pick has to know of its request.
@@ -49,8 +50,17 @@ impl Pool {
             return Some(self.take(member, Role::Turn, None));
         }
         // Nobody in service, or everybody in service has failed this request.
-        let member = self.last_resort.iter().copied().find(|member| !ask.tried.contains(member))?;
+        let member = self.resort(cursor, ask.tried)?;
         Some(self.take(member, Role::LastResort, None))
+    }
+
+    /// Those that may all be well share their requests: else one of them would get everything.
+    fn resort(&self, cursor: &mut Cursor, tried: &[u16]) -> Option<u16> {
+        self.last_resort.iter().find_map(|Resorts { members, is_shared }| {
+            let start = if *is_shared { cursor.place(members.len()) } else { 0 };
+            let (before, behind) = members.split_at(start);
+            behind.iter().chain(before).copied().find(|member| !tried.contains(member))
+        })
     }
 
     fn trial(&self, ask: &Ask<'_>) -> Option<Pick> {

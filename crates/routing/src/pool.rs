@@ -36,7 +36,7 @@ pub struct Pool {
     /// Members on trial.
     pub(crate) on_trial: Box<[u16]>,
     /// Members to try when nobody in service is left, best first.
-    pub(crate) last_resort: Box<[u16]>,
+    pub(crate) last_resort: Box<[order::Resorts]>,
 }
 
 /// A backend's place in a pool, at one moment.

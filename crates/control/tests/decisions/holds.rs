@@ -120,6 +120,9 @@ fn a_backend_may_take_its_word_back_and_an_operator_outranks_it() {
     scene.backend(0).ask_to_drain(0, Duration::from_secs(30), scene.now);
     scene.read();
     scene.backend(0).ask_to_drain(0, Duration::ZERO, scene.now + Duration::from_millis(1));
+    assert_eq!((told(&scene.read()), hold(&scene, 0)), (vec![], "asked"), "it has only just asked");
+    scene.wait_until(1_000);
+    scene.backend(0).ask_to_drain(0, Duration::ZERO, scene.now);
     assert_eq!((told(&scene.read()), hold(&scene, 0)), (vec!["over"], "none"));
     scene.order(0, Order::Eject);
     scene.backend(0).ask_to_drain(0, Duration::from_secs(30), scene.now);

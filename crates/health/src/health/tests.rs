@@ -378,7 +378,7 @@ fn a_request_that_kills_a_backend_convicts_it_unless_it_has_killed_others() {
         let fault = Fault { key: 7, proof, ..cause.into() };
         let event = Event::Strike { strike: Strike { fault, times: 40, at: now }, in_a_row: true };
         let struck = Health::new(now, 0, &policy).step(event, now, &policy);
-        let poisoned = struck.step(Event::Poisoned, now, &policy);
+        let poisoned = struck.step(Event::Poisoned { key: 7 }, now, &policy);
         [struck, poisoned].map(|health| health.charge(now, &policy).is_some())
     };
     for cause in [Cause::ClosedBeforeResponse, Cause::EofInHead] {

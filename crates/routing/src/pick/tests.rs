@@ -242,3 +242,23 @@ fn the_longest_out_is_the_first_resort_and_what_probes_ejected_the_last() {
     let order = [&[][..], &[2], &[1, 2]].map(|tried| picked(&pool, &ask(tried, true)).unwrap().0);
     assert_eq!(order, [2, 1, 0]);
 }
+
+#[test]
+fn those_that_are_only_held_or_out_by_probes_share_what_nobody_else_takes() {
+    use evenkeel_model::{Evidence, ProbeFailure};
+    let since = Instant::now();
+    let asked = Hold::Asked { since, until: None };
+    let mut members = members(&[(Ejected, 1); 3]);
+    for member in &mut members {
+        member.status.evidence = Evidence::Probes { count: 3, failure: ProbeFailure::Body };
+    }
+    let by_probes = pool(Balance::RoundRobin, LastResort, members);
+    for pool in [by_probes, held(&[(Serving, asked); 3], LastResort)] {
+        let mut cursor = Cursor::new(5);
+        let mut counts = [0; 3];
+        for _ in 0..300 {
+            counts[pool.pick(&mut cursor, &ask(&[], true)).unwrap().member] += 1;
+        }
+        assert!(counts.iter().all(|count| (60..140).contains(count)), "{counts:?}");
+    }
+}
