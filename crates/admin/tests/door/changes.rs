@@ -4,6 +4,7 @@ use std::fs::{Permissions, set_permissions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command as Program;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -212,12 +213,22 @@ fn every_command_is_audited_before_it_is_answered() {
 
 #[test]
 fn a_command_whose_sender_leaves_is_audited_nevertheless() {
-    let silent = Commander::new(|_| std::future::pending());
+    let has_begun = Arc::new(AtomicBool::new(false));
+    let begun = has_begun.clone();
+    let silent = Commander::new(move |_| {
+        begun.store(true, Ordering::Relaxed);
+        std::future::pending()
+    });
     let door = Door::open_with(snapshot(Phase::Serving), silent);
     let mut stream = door.connect_socket();
     stream.write_all(request("POST", "/api/backends/blue/eject").as_bytes()).unwrap();
-    drop(stream);
     let deadline = Instant::now() + PATIENCE;
+    // One that leaves before its command began has asked for nothing.
+    while !has_begun.load(Ordering::Relaxed) {
+        assert!(Instant::now() < deadline, "the command has not begun");
+        std::thread::yield_now();
+    }
+    drop(stream);
     while door.audit().is_empty() {
         assert!(Instant::now() < deadline, "no audit line");
         std::thread::yield_now();
