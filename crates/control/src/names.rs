@@ -120,8 +120,9 @@ impl Name {
         let (endpoints, wait) = match result {
             Ok(Resolved { endpoints, ttl }) => (endpoints, ttl.clamp(SHORTEST, LONGEST)),
             Err(_) if self.endpoints.is_empty() => {
+                let wait = SHORTEST.saturating_mul(1 << self.in_vain.min(5)).min(SLOWEST);
                 self.in_vain = self.in_vain.saturating_add(1);
-                (self.endpoints.clone(), SHORTEST.saturating_mul(1 << self.in_vain.min(6) >> 1).min(SLOWEST))
+                (self.endpoints.clone(), wait)
             }
             Err(_) => (self.endpoints.clone(), AGAIN),
         };

@@ -52,11 +52,6 @@ impl Tally {
         failed / (f64::from(self.successes) + failed).max(1.0)
     }
 
-    /// The share that was answered with 502, 503 or 504, from 0.0 to 1.0.
-    pub fn gateway_share(&self) -> f64 {
-        f64::from(self.gateway) / f64::from(self.requests().max(1))
-    }
-
     /// The average wait for a response head.
     pub fn average_head(&self) -> Option<Duration> {
         let heads = u64::from(self.heads);

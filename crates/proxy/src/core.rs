@@ -120,10 +120,7 @@ impl Core {
     fn contact(&self, member: &Member) -> Rc<Contact> {
         let (backend, gauge) = (&member.backend, &member.backend.counters[self.index].idle);
         let mut contacts = self.contacts.borrow_mut();
-        if !contacts.contains_key(&backend.id) {
-            contacts.insert(backend.id.clone(), Known::new(member));
-        }
-        let known = contacts.get_mut(&backend.id).expect("it was put there if it was not there");
+        let known = contacts.entry(backend.id.clone()).or_insert_with(|| Known::new(member));
         // Removed and configured again between two looks: the same name, another backend.
         let is_another = !Arc::ptr_eq(&known.backend, backend);
         if is_another || known.has_left(&member.endpoints) {

@@ -98,7 +98,7 @@ impl Control {
     }
 }
 
-/// Whether a pool has this name, for a backend or for its probes.
+/// Whether a pool has a backend of this name.
 fn is_in(pool: &PoolPlan, host: &str, port: u16) -> bool {
     let is_it = |address: &Address| matches!(address, Address::Name { host: it, port: of } if **it == *host && *of == port);
     pool.backends.iter().any(|backend| is_it(&backend.address))
