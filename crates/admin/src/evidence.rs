@@ -8,8 +8,8 @@ use evenkeel_model::Evidence;
 pub(crate) fn sentence(evidence: Evidence) -> Cow<'static, str> {
     match evidence {
         Evidence::None => "no verdict yet".into(),
-        Evidence::Strikes { count, cause, status: 0 } => failed(count, "request", cause.token()).into(),
-        Evidence::Strikes { count, cause, status } => {
+        Evidence::Strikes { count, cause, status: 0, .. } => failed(count, "request", cause.token()).into(),
+        Evidence::Strikes { count, cause, status, .. } => {
             failed(count, "request", &format!("{} ({status})", cause.token())).into()
         }
         Evidence::Rate { failed, requests, cause } => {
@@ -64,12 +64,15 @@ mod tests {
         for (evidence, text) in [
             (Evidence::None, "no verdict yet"),
             (
-                Evidence::Strikes { count: 3, cause, status: 0 },
+                Evidence::Strikes { count: 3, cause, status: 0, tls: None },
                 "3 requests in a row failed, the last one with connect_refused",
             ),
-            (Evidence::Strikes { count: 1, cause, status: 0 }, "a request failed with connect_refused"),
             (
-                Evidence::Strikes { count: 2, cause: Cause::UpstreamStatus, status: 500 },
+                Evidence::Strikes { count: 1, cause, status: 0, tls: None },
+                "a request failed with connect_refused",
+            ),
+            (
+                Evidence::Strikes { count: 2, cause: Cause::UpstreamStatus, status: 500, tls: None },
                 "2 requests in a row failed, the last one with upstream_status (500)",
             ),
             (

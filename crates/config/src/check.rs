@@ -15,7 +15,8 @@ use std::time::Duration;
 use evenkeel_routing::ForwardingRule;
 
 use crate::document::{AdminDocument, Document, Switch, Workers};
-use crate::plan::{AccessLogRule, AdminRule, AdminSocket, Plan};
+use crate::files::Files;
+use crate::plan::{AccessLogRule, AdminRule, AdminSocket, Plan, Warnings};
 use crate::problem::{Code, Problems};
 use crate::tree::{Node, Place};
 
@@ -64,6 +65,8 @@ pub(crate) fn check(document: Document, root: &Node, problems: &mut Problems) ->
         listeners,
         routes,
         pools: pools.into_iter().map(|pool| pool.plan).collect(),
+        files: Files::default(),
+        warnings: Warnings(Problems::new("", "")),
     }
 }
 

@@ -8,7 +8,10 @@ use evenkeel_routing::{ForwardingRule, HostMatch, ListenerRule, PathMatch, PoolR
 
 use crate::check::{ADMIN_ADDRESS, DRAIN_TIMEOUT, overlap};
 use crate::document::{BackendAddress, ListenAddress, Refusal};
-use crate::plan::{AccessLogRule, AdminRule, AdminSocket, BackendPlan, DnsRule, Plan, PoolPlan, Resolve};
+use crate::files::Files;
+use crate::plan::{
+    AccessLogRule, AdminRule, AdminSocket, BackendPlan, DnsRule, Plan, PoolPlan, Resolve, Warnings,
+};
 use crate::problem::{Code, Problems};
 use crate::words::quoted;
 
@@ -65,7 +68,8 @@ fn parse_backends(texts: &[String], problems: &mut Problems) -> Vec<Address> {
 
 fn smallest(listen: std::net::SocketAddr, backends: Vec<Address>) -> Plan {
     let rule = PoolRule::default();
-    let backend = |address| BackendPlan { name: None, address, weight: 1, resolve: Resolve::default() };
+    let backend =
+        |address| BackendPlan { name: None, address, weight: 1, resolve: Resolve::default(), tls: None };
     Plan {
         admin: AdminRule { address: Some(ADMIN_ADDRESS), socket: AdminSocket::default() },
         workers: None,
@@ -87,6 +91,8 @@ fn smallest(listen: std::net::SocketAddr, backends: Vec<Address>) -> Plan {
             health: Policy::default(),
             backends: backends.into_iter().map(backend).collect(),
         }],
+        files: Files::default(),
+        warnings: Warnings(Problems::new("command line", "")),
     }
 }
 

@@ -8,6 +8,7 @@ mod decode;
 mod diff;
 mod document;
 mod environment;
+mod files;
 mod flags;
 mod plan;
 mod problem;
@@ -21,7 +22,10 @@ mod yaml;
 use std::path::Path;
 
 pub use diff::Changes;
-pub use plan::{AccessLogRule, AdminRule, AdminSocket, BackendPlan, DnsRule, Plan, PoolPlan, Resolve};
+pub use files::{Files, Reread};
+pub use plan::{
+    AccessLogRule, AdminRule, AdminSocket, BackendPlan, DnsRule, Plan, PoolPlan, Resolve, Warnings,
+};
 pub use problem::{Code, Problem, Problems};
 pub use schema::schema;
 pub use summary::summary;

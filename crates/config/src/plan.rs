@@ -2,11 +2,15 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_health::Policy;
 use evenkeel_model::{Address, PoolName};
 use evenkeel_routing::{ForwardingRule, ListenerRule, PoolRule, Rule};
+use evenkeel_tls::Dial;
+
+use crate::{Files, Problems};
 
 /// A whole configuration; two plans that are equal behave the same.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +33,20 @@ pub struct Plan {
     pub routes: Vec<Rule>,
     /// At least one.
     pub pools: Vec<PoolPlan>,
+    /// Where certificates, keys and the like come from.
+    pub files: Files,
+    /// What is worth a look, though it works.
+    pub warnings: Warnings,
+}
+
+/// What is worth a look in a configuration, though it works. It changes nothing, so that any two are equal.
+#[derive(Clone, Debug)]
+pub struct Warnings(pub Problems);
+
+impl PartialEq for Warnings {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// The operator's door.
@@ -94,6 +112,8 @@ pub struct BackendPlan {
     pub weight: u16,
     /// What the addresses of a name are; of no meaning for other addresses.
     pub resolve: Resolve,
+    /// How it is spoken to over TLS; `None`: in cleartext.
+    pub tls: Option<Arc<Dial>>,
 }
 
 /// What the addresses of a name are.

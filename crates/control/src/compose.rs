@@ -63,7 +63,7 @@ impl Parts {
                 Err(failure) => ([].into(), Some(failure)),
             };
             let (backend, status) = (entry.backend.clone(), entry.status);
-            Member { backend, endpoints, unresolved, weight: *weight, status }
+            Member { backend, endpoints, unresolved, weight: *weight, status, tls: entry.tls.clone() }
         });
         let counters = roster.counters.pool(&pool.name);
         let retries = roster.counters.retries(&pool.name);

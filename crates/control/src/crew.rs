@@ -258,7 +258,9 @@ fn is_by_operator(hold: Hold) -> bool {
 fn is_of_shared_fate(charge: Evidence) -> bool {
     match charge {
         Evidence::Strikes { cause, .. } | Evidence::Rate { cause, .. } => cause.facts().is_shared,
-        Evidence::Probes { failure: ProbeFailure::Failed(cause), .. } => cause.facts().is_shared,
+        Evidence::Probes { failure: ProbeFailure::Failed(cause) | ProbeFailure::Tls(cause, _), .. } => {
+            cause.facts().is_shared
+        }
         _ => false,
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use evenkeel_health::{Event, Health, Policy, ProbeResult};
 use evenkeel_model::{Cause, Fault, Hold, Kept, Phase, ProbeFailure, Report, Status};
 use evenkeel_routing::{Backend, Readings};
+use evenkeel_tls::Dial;
 
 use crate::hold::Holds;
 use crate::probing::{Mood, Probing};
@@ -26,6 +27,8 @@ pub(crate) struct Entry {
     pub(crate) readings: Readings,
     /// What its requests are addressed to: the address as written.
     pub(crate) host: Arc<str>,
+    /// How it is spoken to over TLS.
+    pub(crate) tls: Option<Arc<Dial>>,
     /// As it is published.
     pub(crate) status: Status,
     /// When it next wants a visit, as it stands in the agenda.
@@ -47,6 +50,7 @@ impl Entry {
         let health = Health::new(now, random.number(), policy);
         Entry {
             host: backend.id.address.to_string().into(),
+            tls: None,
             backend,
             readings: Readings::default(),
             status: health.status(now, policy),
@@ -312,7 +316,9 @@ fn is_the_backends(result: ProbeResult) -> bool {
     match result {
         // A limit of ours says nothing of a request's backend; but who cannot answer a probe in bounds does not pass it.
         ProbeResult::Failed(ProbeFailure::Failed(Cause::HeadTooLarge)) => true,
-        ProbeResult::Failed(ProbeFailure::Failed(cause)) => evenkeel_health::counts(cause),
+        ProbeResult::Failed(ProbeFailure::Failed(cause) | ProbeFailure::Tls(cause, _)) => {
+            evenkeel_health::counts(cause)
+        }
         ProbeResult::Failed(ProbeFailure::Status(_) | ProbeFailure::Body | ProbeFailure::Reply)
         | ProbeResult::Passed
         | ProbeResult::Drains

@@ -7,6 +7,7 @@ use evenkeel_config::Plan;
 use evenkeel_health::{Probe, ProbeResult};
 use evenkeel_model::{BackendId, Cause, Command, CommandError, Done, Endpoint, NameFailure, Report};
 use evenkeel_routing::Snapshot;
+use evenkeel_tls::Dial;
 
 use crate::Notice;
 
@@ -93,6 +94,8 @@ pub struct ProbeOrder {
     pub probe: Probe,
     /// What it is addressed to, unless the probe says otherwise.
     pub host: Arc<str>,
+    /// How TLS is spoken; `None`: in cleartext.
+    pub tls: Option<Arc<Dial>>,
     /// Whether a new connection has to be made.
     pub is_fresh: bool,
 }
@@ -115,6 +118,8 @@ pub struct ConnectOrder {
     pub serial: u64,
     /// Where.
     pub endpoints: Arc<[Endpoint]>,
+    /// How TLS is spoken on it; `None`: not at all.
+    pub tls: Option<Arc<Dial>>,
     /// Longest wait.
     pub timeout: Duration,
 }

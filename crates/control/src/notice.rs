@@ -149,8 +149,8 @@ pub(crate) fn ground(evidence: Evidence) -> String {
     let token = Cause::token;
     match evidence {
         Evidence::None => "nobody judges it".into(),
-        Evidence::Strikes { count, cause, status: 0 } => in_a_row(count, "strike", token(cause)),
-        Evidence::Strikes { count, cause, status } => {
+        Evidence::Strikes { count, cause, status: 0, .. } => in_a_row(count, "strike", token(cause)),
+        Evidence::Strikes { count, cause, status, .. } => {
             in_a_row(count, "strike", &format!("{} ({status})", token(cause)))
         }
         Evidence::Rate { failed, requests, cause } => {

@@ -7,6 +7,7 @@ use std::time::Instant;
 use evenkeel_config::{BackendPlan, Plan, PoolPlan, Resolve};
 use evenkeel_model::{Address, BackendId, Endpoint, PoolName, Report};
 use evenkeel_routing::{Backend, Wake};
+use evenkeel_tls::Dial;
 
 use crate::counters::Counters;
 use crate::crew::Crew;
@@ -32,6 +33,7 @@ struct Wanted {
     /// What requests are addressed to.
     host: Arc<str>,
     weight: u16,
+    tls: Option<Arc<Dial>>,
     /// Whether it is one address of a name, each of which is a backend.
     is_of_name: bool,
 }
@@ -140,6 +142,7 @@ impl Roster {
             None => Entry::new(fresh(), now, &pool.health, random),
         };
         entry.host = wanted.host.clone();
+        entry.tls = wanted.tls.clone();
         entry.is_of_name = wanted.is_of_name;
         entry
     }
@@ -161,6 +164,7 @@ fn each(plan: &BackendPlan, names: &Names) -> Vec<Wanted> {
         label,
         host: host.clone(),
         weight: plan.weight,
+        tls: plan.tls.clone(),
         is_of_name,
     };
     let is_name = matches!(plan.address, Address::Name { .. });

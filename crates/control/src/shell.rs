@@ -10,6 +10,7 @@ use evenkeel_config::{DnsRule, Plan};
 use evenkeel_health::ProbeResult;
 use evenkeel_model::{Address, BackendId, Cause, Command, CommandError, Done, Endpoint, ProbeFailure};
 use evenkeel_routing::{Snapshot, View, Wake};
+use evenkeel_tls::Dial;
 use evenkeel_upstream::{Asked, Prober, Resolver, Verdict};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::{Id, JoinError, JoinSet};
@@ -219,10 +220,10 @@ impl Shell {
                 Input::Resolved { host, port, result }
             });
         }
-        for ConnectOrder { id, serial, endpoints, timeout } in effects.connects {
+        for ConnectOrder { id, serial, endpoints, tls, timeout } in effects.connects {
             let failed = Input::Connected { id: id.clone(), serial, result: Err(Cause::Internal) };
             self.spawn(failed, async move {
-                let result = connect(&endpoints, timeout).await;
+                let result = connect(&endpoints, tls.as_deref(), timeout).await;
                 Input::Connected { id, serial, result }
             });
         }
@@ -247,14 +248,15 @@ impl Shell {
 }
 
 fn asked(order: &ProbeOrder) -> Asked<'_> {
-    let ProbeOrder { id, serial: _, endpoints, probe, host, is_fresh } = order;
+    let ProbeOrder { id, serial: _, endpoints, probe, host, tls, is_fresh } = order;
     let host = if matches!(id.address, Address::Unix(_)) { "localhost" } else { host };
-    Asked { backend: id, endpoints, probe, host, wants_fresh: *is_fresh }
+    Asked { backend: id, endpoints, probe, host, tls: tls.as_ref(), wants_fresh: *is_fresh }
 }
 
 // A timer per connection is fine off the request path.
 #[allow(clippy::disallowed_methods)]
-async fn connect(endpoints: &[Endpoint], timeout: Duration) -> Result<(), Cause> {
+async fn connect(endpoints: &[Endpoint], tls: Option<&Dial>, timeout: Duration) -> Result<(), Cause> {
+    let _ = tls;
     let connected = evenkeel_upstream::connect(endpoints, Instant::now());
     match tokio::time::timeout(timeout, connected).await {
         Ok(Ok(_)) => Ok(()),

@@ -37,6 +37,8 @@ pub struct Probe {
     pub kind: ProbeKind,
     /// Where.
     pub target: Target,
+    /// Whether it goes in cleartext also to a backend that is spoken to over TLS.
+    pub is_cleartext: bool,
     /// Between the starts of two probes, before jitter.
     pub interval: Duration,
     /// The same while the last result contradicts the phase; at most the interval.
@@ -176,6 +178,7 @@ impl Default for Probe {
         Probe {
             kind: ProbeKind::Tcp(TcpProbe::default()),
             target: Target::default(),
+            is_cleartext: false,
             interval,
             fast_interval: Probe::usual_fast_interval(interval),
             jitter_percent: 10,

@@ -163,9 +163,10 @@ impl Record {
         let alone = if is_to_blame { self.alone } else { 0 };
         let killed = if is_to_blame || !self.is_poisoned(now, rule) { self.killed } else { 0 };
         let count = self.counted.saturating_add(alone).saturating_add(killed);
-        let (cause, status) = self.last.map_or((Cause::Internal, 0), |fault| (fault.cause, fault.status));
+        let last = self.last.unwrap_or(Cause::Internal.into());
+        let (cause, status, tls) = (last.cause, last.status, last.tls);
         if count >= rule.consecutive {
-            return Some(Evidence::Strikes { count, cause, status });
+            return Some(Evidence::Strikes { count, cause, status, tls });
         }
         let tally = self.tally(now, rule);
         let requests = tally.requests();

@@ -2,7 +2,7 @@
 //!
 //! A token is public API: renaming one breaks dashboards and scripts.
 
-/// Everything that can go wrong with a request, as far as cleartext HTTP/1.1 can show it.
+/// Everything that can go wrong with a request, as far as HTTP/1.1 can show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Cause {
@@ -26,6 +26,14 @@ pub enum Cause {
     ConnectTimeout,
     /// This process may not connect there (EACCES, EPERM).
     LocalPermission,
+    /// The TLS handshake was not over in `timeouts.tls`.
+    TlsTimeout,
+    /// The backend does not speak TLS as it should: version, cipher, or no TLS at all.
+    TlsProtocol,
+    /// The backend ended TLS with an alert.
+    TlsAlert,
+    /// The backend's certificate is not one that can be believed.
+    TlsCertificate,
     /// A reused connection turned out to be closed, before any byte of a response.
     StaleReuse,
     /// A fresh connection was closed before any byte of a response.
@@ -50,6 +58,8 @@ pub enum Cause {
     Stalled,
     /// The response body ended before its framing said so.
     BodyTruncated,
+    /// The connection ended without the end of its TLS (close_notify), and only that could have said that the body is whole.
+    TlsTruncated,
     /// No byte of the response body in `timeouts.body_idle`.
     BodyIdleTimeout,
     /// The response's chunked coding is malformed.
@@ -107,7 +117,7 @@ pub enum Weight {
 
 impl Cause {
     /// Every cause, in table order; the index of one is `cause as usize`.
-    pub const ALL: [Cause; 29] = [
+    pub const ALL: [Cause; 34] = [
         Cause::DnsFailed,
         Cause::DnsTimeout,
         Cause::NoRoute,
@@ -118,6 +128,10 @@ impl Cause {
         Cause::Unroutable,
         Cause::ConnectTimeout,
         Cause::LocalPermission,
+        Cause::TlsTimeout,
+        Cause::TlsProtocol,
+        Cause::TlsAlert,
+        Cause::TlsCertificate,
         Cause::StaleReuse,
         Cause::ClosedBeforeResponse,
         Cause::WriteTimeout,
@@ -130,6 +144,7 @@ impl Cause {
         Cause::UpgradeFailed,
         Cause::Stalled,
         Cause::BodyTruncated,
+        Cause::TlsTruncated,
         Cause::BodyIdleTimeout,
         Cause::BadChunk,
         Cause::ClientAbort,
@@ -155,6 +170,10 @@ impl Cause {
             Unroutable => ("unroutable", 502, "destination_ip_unroutable", Proxy, Hard),
             ConnectTimeout => ("connect_timeout", 504, "connection_timeout", Backend, Hard),
             LocalPermission => ("local_permission", 500, "proxy_configuration_error", Proxy, None),
+            TlsTimeout => ("tls_timeout", 504, "connection_timeout", Backend, Hard),
+            TlsProtocol => ("tls_protocol", 502, "tls_protocol_error", Backend, Hard),
+            TlsAlert => ("tls_alert", 502, "tls_alert_received", Backend, Hard),
+            TlsCertificate => ("tls_certificate", 502, "tls_certificate_error", Backend, Hard),
             StaleReuse => ("stale_reuse", 502, "connection_terminated", Backend, None),
             ClosedBeforeResponse => ("closed_before_response", 502, "connection_terminated", Backend, Hard),
             WriteTimeout => ("write_timeout", 504, "connection_write_timeout", Backend, Soft),
@@ -167,6 +186,7 @@ impl Cause {
             UpgradeFailed => ("upgrade_failed", 502, "http_upgrade_failed", Backend, Soft),
             Stalled => ("stalled", 504, "http_response_timeout", Backend, Soft),
             BodyTruncated => ("body_truncated", 502, "http_response_incomplete", Backend, Soft),
+            TlsTruncated => ("tls_truncated", 502, "http_response_incomplete", Backend, None),
             BodyIdleTimeout => ("body_idle_timeout", 504, "connection_read_timeout", Backend, Soft),
             BadChunk => ("bad_chunk", 502, "http_response_transfer_coding", Backend, Soft),
             ClientAbort => ("client_abort", 499, "http_request_error", Client, None),
@@ -184,6 +204,7 @@ impl Cause {
                 | LocalPermission
                 | Unroutable
                 | ConnectTimeout
+                | TlsCertificate
         );
         Facts { token, status, proxy_status, blame, weight, is_shared }
     }

@@ -2,7 +2,9 @@
 //!
 //! The owners of these (roster, snapshot) keep them over reloads, by name.
 
-use crate::{Cause, Count, Histogram, Limit, Pace, PerCore};
+use std::ops::Deref;
+
+use crate::{Cause, Count, HandshakeFailure, Histogram, Limit, Pace, PerCore};
 
 /// Index of a status class: 1xx is 0, 5xx is 4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +27,24 @@ impl StatusClass {
     #[inline]
     pub fn index(self) -> usize {
         self.0
+    }
+}
+
+/// A count for each cause; the index of one is `cause as usize`.
+#[derive(Debug)]
+pub struct ByCause([Count; Cause::ALL.len()]);
+
+impl Default for ByCause {
+    fn default() -> Self {
+        ByCause(std::array::from_fn(|_| Count::default()))
+    }
+}
+
+impl Deref for ByCause {
+    type Target = [Count];
+
+    fn deref(&self) -> &[Count] {
+        &self.0
     }
 }
 
@@ -60,6 +80,14 @@ pub struct CoreListener {
     pub bytes_in: Count,
     /// Bytes written to clients.
     pub bytes_out: Count,
+    /// TLS handshakes that began anew.
+    pub handshakes: Count,
+    /// TLS handshakes that went on with an earlier session.
+    pub resumptions: Count,
+    /// TLS handshakes in progress.
+    pub handshakes_open: Count,
+    /// TLS handshakes that came to nothing.
+    pub handshake_failures: [Count; HandshakeFailure::ALL.len()],
     /// Panics caught; each ended one connection.
     pub panics: Count,
 }
@@ -91,7 +119,7 @@ pub struct CorePool {
     /// Those of them that answered first.
     pub hedges_won: Count,
     /// Requests that evenkeel itself answered, by cause.
-    pub failed: [Count; Cause::ALL.len()],
+    pub failed: ByCause,
     /// From the pick to the response head, of each answered attempt.
     pub latency: Histogram,
 }
@@ -104,9 +132,13 @@ pub struct CoreBackend {
     /// What its response heads took in all, from the pick, in microseconds.
     pub head_micros: Count,
     /// Failed attempts by cause.
-    pub failures: [Count; Cause::ALL.len()],
+    pub failures: ByCause,
     /// Connections made.
     pub opened: Count,
+    /// TLS handshakes that began anew.
+    pub handshakes: Count,
+    /// TLS handshakes that went on with an earlier session.
+    pub resumptions: Count,
     /// Attempts that found an idle connection.
     pub reused: Count,
     /// Idle connections now.

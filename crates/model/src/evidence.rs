@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::Cause;
+use crate::{Cause, TlsDetail};
 
 /// Why a backend is in its phase.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,6 +18,8 @@ pub enum Evidence {
         cause: Cause,
         /// What it answered, if that is what failed; else 0.
         status: u16,
+        /// What was wrong with TLS, if that is what failed.
+        tls: Option<TlsDetail>,
     },
     /// So many of the requests within the window failed.
     Rate {
@@ -93,6 +95,8 @@ impl Evidence {
 pub enum ProbeFailure {
     /// There was no valid answer.
     Failed(Cause),
+    /// There was no good TLS.
+    Tls(Cause, TlsDetail),
     /// It answered with a status that is not expected.
     Status(u16),
     /// The body does not hold the text that is expected.
@@ -105,7 +109,7 @@ impl ProbeFailure {
     /// The stable name, in logs and status.
     pub const fn token(self) -> &'static str {
         match self {
-            ProbeFailure::Failed(cause) => cause.token(),
+            ProbeFailure::Failed(cause) | ProbeFailure::Tls(cause, _) => cause.token(),
             ProbeFailure::Status(_) => Cause::UpstreamStatus.token(),
             ProbeFailure::Body => "unexpected_body",
             ProbeFailure::Reply => "unexpected_reply",
@@ -117,6 +121,7 @@ impl fmt::Display for ProbeFailure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ProbeFailure::Status(status) => write!(out, "{} ({status})", self.token()),
+            ProbeFailure::Tls(_, detail) => write!(out, "{} ({detail})", self.token()),
             ProbeFailure::Failed(_) | ProbeFailure::Body | ProbeFailure::Reply => out.write_str(self.token()),
         }
     }

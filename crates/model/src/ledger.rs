@@ -2,7 +2,7 @@
 //!
 //! Whether a retry is legal follows from here, never from the kind of error.
 
-use crate::{Cause, Weight};
+use crate::{Cause, TlsDetail, Weight};
 
 /// The last station that an attempt reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -11,6 +11,8 @@ pub enum Reached {
     Picked,
     /// A connection is being made.
     Connecting,
+    /// A connection stands, and TLS is being agreed on.
+    Tls,
     /// A connection stands; no byte of the request has been handed to it.
     Ready,
     /// At least one byte of the request was handed to the socket.
@@ -50,7 +52,7 @@ impl Reached {
     /// The retry class that this station proves.
     pub fn class(self) -> Class {
         match self {
-            Reached::Picked | Reached::Connecting | Reached::Ready => Class::NotSent,
+            Reached::Picked | Reached::Connecting | Reached::Tls | Reached::Ready => Class::NotSent,
             Reached::Sent => Class::Maybe,
             Reached::Answered => Class::Answered,
             Reached::Forwarded => Class::Forwarded,
@@ -76,6 +78,8 @@ pub struct Fault {
     pub cause: Cause,
     /// What the backend answered, if that is what failed; else 0.
     pub status: u16,
+    /// What was wrong with TLS, if that is what failed.
+    pub tls: Option<TlsDetail>,
     /// Which request: a hash of route, method and path.
     pub key: u64,
     /// Who is to blame.
@@ -110,14 +114,6 @@ impl Fault {
 
 impl From<Cause> for Fault {
     fn from(cause: Cause) -> Self {
-        Fault { cause, status: 0, key: 0, proof: Proof::Alone }
+        Fault { cause, status: 0, tls: None, key: 0, proof: Proof::Alone }
     }
-}
-
-/// How a backend is spoken to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-pub enum Transport {
-    /// HTTP/1.1 without TLS.
-    #[default]
-    Cleartext,
 }

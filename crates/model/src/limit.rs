@@ -31,11 +31,15 @@ pub enum Limit {
     TunnelIdle,
     /// The backend did not ask for a body that waits to be asked for: it is sent.
     Continue,
+    /// The TLS handshake was not over in time: closed.
+    Handshake,
+    /// Too many TLS handshakes at once: the one that waited longest for its client was closed.
+    Handshakes,
 }
 
 impl Limit {
     /// Every limit, in the order of the enum.
-    pub const ALL: [Limit; 14] = [
+    pub const ALL: [Limit; 16] = [
         Limit::HeadBytes,
         Limit::Fields,
         Limit::UriBytes,
@@ -50,6 +54,8 @@ impl Limit {
         Limit::KeepAlive,
         Limit::TunnelIdle,
         Limit::Continue,
+        Limit::Handshake,
+        Limit::Handshakes,
     ];
 
     /// The key of a listener's configuration that sets it.
@@ -69,6 +75,8 @@ impl Limit {
             Limit::KeepAlive => "timeouts.keep_alive",
             Limit::TunnelIdle => "timeouts.tunnel_idle",
             Limit::Continue => "timeouts.continue",
+            Limit::Handshake => "tls.handshake_timeout",
+            Limit::Handshakes => "tls.handshakes",
         }
     }
 }

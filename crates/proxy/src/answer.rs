@@ -225,11 +225,16 @@ fn explanation(failed: &Failure) -> &'static str {
         Cause::LocalPermission => "the proxy may not connect to the server",
         Cause::DnsFailed | Cause::DnsTimeout => "the server's name could not be resolved",
         Cause::ConnectRefused | Cause::ConnectReset | Cause::Unroutable => "the server could not be reached",
-        Cause::ConnectTimeout | Cause::WriteTimeout => "the server did not take the request in time",
+        Cause::TlsProtocol | Cause::TlsAlert | Cause::TlsCertificate => {
+            "no secure connection to the server could be made"
+        }
+        Cause::ConnectTimeout | Cause::TlsTimeout | Cause::WriteTimeout => {
+            "the server did not take the request in time"
+        }
         Cause::StaleReuse | Cause::ClosedBeforeResponse => {
             "the server closed the connection without an answer"
         }
-        Cause::EofInHead | Cause::BodyTruncated => "the server's answer was cut short",
+        Cause::EofInHead | Cause::BodyTruncated | Cause::TlsTruncated => "the server's answer was cut short",
         Cause::BadHead | Cause::HeadTooLarge | Cause::BadChunk => "the server's answer was not valid HTTP",
         Cause::UpgradeFailed => "the server switched protocols against the rules",
         Cause::HeadTimeout

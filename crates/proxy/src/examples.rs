@@ -67,6 +67,7 @@ pub(crate) fn member(address: Address) -> Member {
         endpoints: address.endpoint().into_iter().collect(),
         backend: backend(address),
         unresolved: None,
+        tls: None,
         weight: 1,
         status: Status::new(Phase::Serving, Instant::now()),
     }

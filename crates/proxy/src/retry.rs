@@ -52,14 +52,14 @@ pub(crate) fn next(failure: &Failure, class: Class, is_repeatable: bool, history
     let next = match failure.cause {
         _ if class == Class::Forwarded => Next::GiveUp,
         DnsFailed | DnsTimeout | ConnectRefused | ConnectReset | Unroutable | ConnectTimeout
-        | LocalPermission | StaleReuse | ClosedBeforeResponse | WriteTimeout | EofInHead | BadHead
-        | HeadTimeout | AttemptTimeout | BodyTruncated => elsewhere,
+        | LocalPermission | TlsTimeout | TlsProtocol | TlsAlert | TlsCertificate | StaleReuse
+        | ClosedBeforeResponse | WriteTimeout | EofInHead | BadHead | HeadTimeout | AttemptTimeout
+        | BodyTruncated => elsewhere,
         LocalResource if failure.is_port_shortage => elsewhere,
         // The same request would get the same answer, the time is spent, or the client is to blame.
-        LocalResource | HeadTooLarge | UpgradeFailed | BodyIdleTimeout | BadChunk | Deadline | Stalled
-        | NoRoute | NoHealthyBackend | ClientAbort | ClientError | SlowClient | UpstreamStatus | Internal => {
-            Next::GiveUp
-        }
+        LocalResource | HeadTooLarge | UpgradeFailed | TlsTruncated | BodyIdleTimeout | BadChunk
+        | Deadline | Stalled | NoRoute | NoHealthyBackend | ClientAbort | ClientError | SlowClient
+        | UpstreamStatus | Internal => Next::GiveUp,
     };
     match next {
         Next::Elsewhere { costs } if is_legal && history.attempts < history.most => {

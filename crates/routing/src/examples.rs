@@ -24,6 +24,7 @@ pub(crate) fn members(of: &[(Phase, u16)]) -> Vec<Member> {
         backend: backend(&format!("b{index}"), 1),
         endpoints: [].into(),
         unresolved: None,
+        tls: None,
         weight: *weight,
         status: status(*phase, now),
     };

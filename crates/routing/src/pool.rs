@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use evenkeel_model::{Endpoint, NameFailure, PoolCounters, PoolName, Status};
+use evenkeel_tls::Dial;
 
 use crate::order;
 use crate::{Backend, Balance, Budget, PoolRule, RetryLedger, Suspicion, WhenAllEjected};
@@ -48,6 +49,8 @@ pub struct Member {
     pub endpoints: Arc<[Endpoint]>,
     /// Why there are none.
     pub unresolved: Option<NameFailure>,
+    /// How it is spoken to over TLS; `None`: in cleartext.
+    pub tls: Option<Arc<Dial>>,
     /// Configured share of requests, 1 to 1000.
     pub weight: u16,
     /// Its standing, by control.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_model::PoolName;
+use evenkeel_tls::Server;
 use ipnet::IpNet;
 
 /// Which `Host` a route wants. Names are lower case, without a port.
@@ -78,6 +79,8 @@ pub enum WhenAllEjected {
 pub struct Timeouts {
     /// To make a connection.
     pub connect: Duration,
+    /// For the TLS handshake on it.
+    pub tls: Duration,
     /// For the response head, from the last request byte sent; per attempt.
     pub head: Duration,
     /// Between two pieces of a response body.
@@ -159,6 +162,8 @@ pub struct PoolRule {
     pub informational: u16,
     /// Whether `Proxy-Status` tells the addresses of backends.
     pub proxy_status_addresses: bool,
+    /// The `Host` that backends see; `None`: the client's.
+    pub host: Option<Box<str>>,
 }
 
 /// How long a listener waits for a client. None is zero.
@@ -231,6 +236,23 @@ pub struct ListenerRule {
     pub half_close: bool,
     /// Whether a path that servers may read in different ways is refused.
     pub refuse_ambiguous_paths: bool,
+    /// TLS; `None`: cleartext.
+    pub tls: Option<ListenerTls>,
+    /// The value of `Strict-Transport-Security` in every response (RFC 6797); only with TLS.
+    pub hsts: Option<Box<str>>,
+    /// Every request is answered with a redirect to this port over HTTPS; only without TLS.
+    pub redirect_to_https: Option<u16>,
+}
+
+/// The TLS of a listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerTls {
+    /// Certificates, and who is believed.
+    pub server: Arc<Server>,
+    /// Longest handshake, from the accept. Not zero.
+    pub handshake_timeout: Duration,
+    /// Most handshakes at once, over all cores; 0: no limit.
+    pub handshakes: usize,
 }
 
 /// What a forwarded request says about its way here.
@@ -246,6 +268,7 @@ impl Default for Timeouts {
     fn default() -> Self {
         Timeouts {
             connect: Duration::from_secs(3),
+            tls: Duration::from_secs(3),
             head: Duration::from_secs(30),
             body_idle: Duration::from_secs(60),
             write: Duration::from_secs(30),
@@ -299,6 +322,7 @@ impl Default for PoolRule {
             head_bytes: 64 * 1024,
             informational: 16,
             proxy_status_addresses: false,
+            host: None,
         }
     }
 }
@@ -343,6 +367,9 @@ impl ListenerRule {
             upgrades: [Box::from("websocket")].into(),
             half_close: false,
             refuse_ambiguous_paths: false,
+            tls: None,
+            hsts: None,
+            redirect_to_https: None,
         }
     }
 }

@@ -56,6 +56,7 @@ impl Scene {
             backend: backend.clone(),
             endpoints: [].into(),
             unresolved: None,
+            tls: None,
             weight: self.weights[index],
             status: Status {
                 ramp: if index < 10 { ramp } else { 1.0 },

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use evenkeel_model::{
-    Cause, CoreBackend, CoreListener, CorePool, Count, Histogram, Limit, PerCore, StatusClass, Totals,
+    ByCause, Cause, CoreBackend, CoreListener, CorePool, Count, Histogram, Limit, PerCore, StatusClass,
+    Totals,
 };
 use evenkeel_routing::{Listener, Member, Pool, Route, Snapshot};
 use prometheus::proto::MetricFamily;
@@ -211,7 +212,7 @@ fn by_class<T>(labels: &[&str], cells: &PerCore<T>, of: fn(&T) -> &[Count; 5]) -
 }
 
 /// Only causes that happened: dozens of zeros for each of a thousand backends help nobody.
-fn by_cause<T>(labels: &[&str], cells: &PerCore<T>, of: fn(&T) -> &[Count; Cause::ALL.len()]) -> Vec<Sample> {
+fn by_cause<T>(labels: &[&str], cells: &PerCore<T>, of: fn(&T) -> &ByCause) -> Vec<Sample> {
     let sum = |cause: Cause| cells.sum(|cell| of(cell)[cause as usize].read());
     let happened = Cause::ALL.into_iter().map(|cause| (cause, sum(cause)));
     happened

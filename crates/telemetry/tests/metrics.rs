@@ -373,6 +373,7 @@ fn member(label: &str, phase: Phase, address: &str) -> Member {
         backend: Backend::new(id, label.into(), WORKERS, wake),
         endpoints,
         unresolved: None,
+        tls: None,
         weight: 1,
         status: Status::new(phase, Instant::now()),
     }

@@ -104,7 +104,7 @@ async fn round(prober: &Prober, backends: &[BackendId], probe: &Arc<Probe>) {
 async fn ask(prober: &Prober, backend: &BackendId, probe: &Probe) -> Verdict {
     let (endpoint, host) = (backend.address.endpoint(), backend.address.to_string());
     let endpoints: &[Endpoint] = endpoint.as_slice();
-    prober.probe(&Asked { backend, endpoints, probe, host: &host, wants_fresh: false }).await
+    prober.probe(&Asked { backend, endpoints, probe, host: &host, tls: None, wants_fresh: false }).await
 }
 
 /// How long this thread has run, by the scheduler's count.

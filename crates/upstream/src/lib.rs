@@ -9,6 +9,7 @@ mod probe;
 mod resolve;
 mod socket;
 mod stagger;
+mod tls;
 
 pub use alarm::{Alarm, GRAIN, Sweep};
 pub use connect::{ConnectError, Connection, cause_of_connect_error, connect};
@@ -16,3 +17,4 @@ pub use idle::{Idle, Keeping, Taken};
 pub use probe::{Asked, Prober, Verdict};
 pub use resolve::{Resolved, Resolver};
 pub use socket::Socket;
+pub use tls::{Broken, Handshake, Tls};

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use evenkeel_health::{Probe, ProbeKind, ProbeResult};
 use evenkeel_model::{BackendId, Cause, Endpoint, ProbeFailure};
+use evenkeel_tls::Dial;
 
 use self::kept::Kept;
 use crate::{Socket, connect};
@@ -33,6 +34,8 @@ pub struct Asked<'a> {
     pub endpoints: &'a [Endpoint],
     /// What is asked.
     pub probe: &'a Probe,
+    /// How TLS is spoken; `None`: in cleartext.
+    pub tls: Option<&'a Arc<Dial>>,
     /// The `Host` field, where the probe names none.
     pub host: &'a str,
     /// The backend is out of service or in doubt: only a new connection will do.

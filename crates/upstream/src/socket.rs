@@ -1,4 +1,4 @@
-//! One stream socket, TCP or Unix, polled directly: a corridor reads and writes both its sides in one task.
+//! One stream socket, TCP or Unix, in cleartext or TLS, polled directly: a corridor reads and writes both its sides in one task.
 
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -9,6 +9,8 @@ use evenkeel_model::Endpoint;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
+use crate::Tls;
+
 /// A connected stream socket.
 #[derive(Debug)]
 pub enum Socket {
@@ -16,6 +18,8 @@ pub enum Socket {
     Tcp(TcpStream),
     /// A Unix stream socket.
     Unix(UnixStream),
+    /// TLS over one of the others.
+    Tls(Box<Tls>),
 }
 
 /// What a look at an idle socket shows.
@@ -28,24 +32,27 @@ pub(crate) enum Idleness {
 }
 
 impl Socket {
-    /// Reads into `buffer`; `Ok(0)` is the end. Makes no system call while the reactor knows of nothing to read.
+    /// Reads into `buffer`; `Ok(0)` is the end. Of TLS, an end that the peer has not announced is
+    /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof). Makes no system call while the reactor knows of nothing to read.
     #[inline]
     pub fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        let mut buffer = ReadBuf::new(buffer);
+        let mut into = ReadBuf::new(buffer);
         let polled = match self {
-            Socket::Tcp(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
-            Socket::Unix(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
+            Socket::Tcp(stream) => Pin::new(stream).poll_read(cx, &mut into),
+            Socket::Unix(stream) => Pin::new(stream).poll_read(cx, &mut into),
+            Socket::Tls(tls) => return tls.poll_read(cx, buffer),
         };
-        polled.map_ok(|()| buffer.filled().len())
+        polled.map_ok(|()| into.filled().len())
     }
 
-    /// Writes what fits of `slices`.
+    /// Writes what fits of `slices`. A write that is pending has to be repeated with the same bytes, more may follow them.
     #[inline]
     pub fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         match (self, slices) {
             (Socket::Tcp(stream), [one]) => Pin::new(stream).poll_write(cx, one),
             (Socket::Tcp(stream), many) => Pin::new(stream).poll_write_vectored(cx, many),
             (Socket::Unix(stream), many) => Pin::new(stream).poll_write_vectored(cx, many),
+            (Socket::Tls(tls), many) => tls.poll_write(cx, many),
         }
     }
 
@@ -54,6 +61,7 @@ impl Socket {
         match self {
             Socket::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Socket::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Socket::Tls(tls) => tls.poll_shutdown(cx),
         }
     }
 
@@ -65,6 +73,7 @@ impl Socket {
                 stream.local_addr().map_or_else(|_| "localhost".into(), |local| local.to_string())
             }
             Socket::Unix(_) => "localhost".into(),
+            Socket::Tls(tls) => tls.below().local_authority(),
         }
     }
 
@@ -75,6 +84,7 @@ impl Socket {
             Socket::Unix(stream) => {
                 stream.peer_addr().ok()?.as_pathname().map(|path| Endpoint::Unix(path.into()))
             }
+            Socket::Tls(tls) => tls.below().peer(),
         }
     }
 
@@ -87,14 +97,19 @@ impl Socket {
                 (Err(_), _) | (_, Err(_)) => false,
             },
             Socket::Unix(_) => false,
+            Socket::Tls(tls) => tls.below().is_to_itself(),
         }
     }
 
     /// Makes the close a reset, so that the peer cannot take what it has for the whole.
     pub fn reset_on_close(&self) {
-        if let Socket::Tcp(stream) = self {
-            // A socket that the peer has reset already refuses the option; its close cannot mislead anybody.
-            let _ = stream.set_zero_linger();
+        match self {
+            Socket::Tcp(stream) => {
+                // A socket that the peer has reset already refuses the option; its close cannot mislead anybody.
+                let _ = stream.set_zero_linger();
+            }
+            Socket::Unix(_) => {}
+            Socket::Tls(tls) => tls.below().reset_on_close(),
         }
     }
 
@@ -102,6 +117,21 @@ impl Socket {
     pub fn end_on_close(&self) {
         // As above.
         let _ = rustix::net::sockopt::set_socket_linger(self.as_fd(), None);
+    }
+
+    /// Its TLS, if it has any.
+    pub fn tls(&self) -> Option<&Tls> {
+        match self {
+            Socket::Tcp(_) | Socket::Unix(_) => None,
+            Socket::Tls(tls) => Some(tls),
+        }
+    }
+
+    /// Tells the peer of a TLS connection that nothing more will come, as far as that needs no wait.
+    pub fn take_leave(&mut self) {
+        if let Socket::Tls(tls) = self {
+            tls.take_leave();
+        }
     }
 
     /// Whether an idle socket is still fit for a request, as far as the reactor knows.
@@ -119,7 +149,10 @@ impl Socket {
 
     /// Asks the kernel whether an idle socket is still fit for a request: one system call, and no more races
     /// than the network itself has.
-    pub fn is_quiet(&self) -> bool {
+    pub fn is_quiet(&mut self) -> bool {
+        if let Socket::Tls(tls) = self {
+            return tls.is_quiet();
+        }
         let mut byte = [0u8];
         let flags = rustix::net::RecvFlags::PEEK | rustix::net::RecvFlags::DONTWAIT;
         match rustix::net::recv(self.as_fd(), &mut byte[..], flags) {
@@ -134,6 +167,7 @@ impl AsFd for Socket {
         match self {
             Socket::Tcp(stream) => stream.as_fd(),
             Socket::Unix(stream) => stream.as_fd(),
+            Socket::Tls(tls) => tls.below().as_fd(),
         }
     }
 }

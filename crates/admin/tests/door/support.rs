@@ -258,12 +258,13 @@ pub(crate) fn pool_of(name: &str, members: Vec<Member>, is_probed: bool) -> Pool
 pub(crate) fn member(pool: &str, label: &str, phase: Phase) -> Member {
     let id = BackendId { pool: PoolName::new(pool), address: "127.0.0.1:3000".parse().unwrap() };
     let endpoint = id.address.endpoint().unwrap();
-    let evidence = Evidence::Strikes { count: 3, cause: Cause::ConnectRefused, status: 0 };
+    let evidence = Evidence::Strikes { count: 3, cause: Cause::ConnectRefused, status: 0, tls: None };
     let since = Instant::now().checked_sub(Duration::from_secs(60)).unwrap();
     Member {
         backend: Backend::new(id, label.into(), WORKERS, Wake::new(Box::new(|| {}))),
         endpoints: [endpoint].into(),
         unresolved: None,
+        tls: None,
         weight: 5,
         status: Status { evidence, ejections: 1, ramp: 0.5, ..Status::new(phase, since) },
     }

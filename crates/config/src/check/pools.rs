@@ -69,6 +69,7 @@ fn pool<'a>(
                 .proxy_status
                 .and_then(|told| told.addresses)
                 .map_or(defaults.proxy_status_addresses, |addresses| addresses.on().unwrap_or(false)),
+            host: None,
         },
         health,
         backends,
@@ -120,6 +121,7 @@ fn backend(document: BackendDocument, resolve: Resolve) -> BackendPlan {
         name: document.name.map(|name| name.0.0.into()),
         weight: document.weight.map_or(1, |weight| weight.0 as u16),
         resolve: if is_name(&address) { resolve } else { Resolve::default() },
+        tls: None,
         address,
     }
 }
@@ -148,6 +150,7 @@ pub(super) fn timeouts(document: Option<TimeoutsDocument>, base: Timeouts) -> Ti
     let Some(document) = document else { return base };
     Timeouts {
         connect: document.connect.map_or(base.connect, |wait| wait.0),
+        tls: base.tls,
         head: document.head.map_or(base.head, |wait| wait.0),
         body_idle: document.body_idle.map_or(base.body_idle, |wait| wait.0),
         write: document.write.map_or(base.write, |wait| wait.0),

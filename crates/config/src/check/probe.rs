@@ -40,6 +40,7 @@ pub(super) fn check(
     let interval = document.interval.map_or(defaults.interval, |wait| wait.0);
     let usual_fast_interval = Probe::usual_fast_interval(interval);
     let probe = Probe {
+        is_cleartext: false,
         kind: kind(document, place, problems),
         target: target(document, backends, place, problems),
         interval,

@@ -28,7 +28,7 @@ pub(super) fn settings(policy: &Policy, count_500: bool, when_all_ejected: WhenA
 
 fn probe_settings(probe: Option<&Probe>) -> Vec<Setting> {
     let none = Probe::default();
-    let Probe { kind, target, interval, fast_interval, jitter_percent, timeout, fall, rise } =
+    let Probe { kind, target, is_cleartext: _, interval, fast_interval, jitter_percent, timeout, fall, rise } =
         probe.unwrap_or(&none);
     let (http, tcp) = match kind {
         ProbeKind::Http(http) => (Some(http), None),

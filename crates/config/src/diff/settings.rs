@@ -40,7 +40,19 @@ pub(super) struct Setting {
 
 /// Writes a plan out.
 pub(super) fn settings(plan: &Plan) -> Settings {
-    let Plan { admin, workers, access_log, drain_timeout, dns, forwarding, listeners, routes, pools } = plan;
+    let Plan {
+        admin,
+        workers,
+        access_log,
+        drain_timeout,
+        dns,
+        forwarding,
+        listeners,
+        routes,
+        pools,
+        files: _,
+        warnings: _,
+    } = plan;
     let AdminRule { address, socket } = admin;
     let DnsRule { servers, timeout } = dns;
     let ForwardingRule { trusted_networks, via } = forwarding;
@@ -107,6 +119,9 @@ fn listener(rule: &ListenerRule) -> Subject {
         upgrades,
         half_close,
         refuse_ambiguous_paths,
+        tls: _,
+        hsts: _,
+        redirect_to_https: _,
     } = rule;
     let ClientTimeouts { head, body_idle, keep_alive, tunnel_idle, r#continue } = timeouts;
     let mut settings = vec![
@@ -180,7 +195,7 @@ fn route(rule: &Rule, pools: &[PoolPlan]) -> Subject {
 }
 
 fn timeout_settings(timeouts: &Timeouts) -> Vec<Setting> {
-    let Timeouts { connect, head, body_idle, write, attempt, total } = timeouts;
+    let Timeouts { connect, tls: _, head, body_idle, write, attempt, total } = timeouts;
     let optional = |duration: &Option<Duration>| duration.map_or("off".into(), show_duration);
     vec![
         setting("timeouts.connect", show_duration(*connect)),
@@ -217,6 +232,7 @@ fn pool(plan: &PoolPlan) -> Subject {
         head_bytes,
         informational,
         proxy_status_addresses,
+        host: _,
     } = rule;
     let Connections { idle, idle_per_backend } = connections;
     let mut settings = vec![setting("balance", balance_word(*balance).into())];
@@ -241,7 +257,7 @@ fn pool(plan: &PoolPlan) -> Subject {
 }
 
 fn backend(plan: &BackendPlan, pool: &str) -> Subject {
-    let BackendPlan { name, address, weight, resolve } = plan;
+    let BackendPlan { name, address, weight, resolve, tls: _ } = plan;
     Subject {
         title: format!("{pool}: backend {address}"),
         parent: Some(pool.into()),

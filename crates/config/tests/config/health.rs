@@ -50,6 +50,7 @@ fn every_key_of_an_http_probe_arrives() {
         body: Some("ok".into()),
     };
     let expected = Probe {
+        is_cleartext: false,
         kind: ProbeKind::Http(http),
         target: Target::Port(9000),
         interval: Duration::from_secs(4),

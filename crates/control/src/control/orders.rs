@@ -49,10 +49,11 @@ impl Control {
         let Some(probe) = &policy.probe else { return };
         let is_fresh = !entry.status.is_admitted() || entry.health.is_in_doubt(policy);
         let host = entry.host.clone();
+        let tls = entry.tls.clone().filter(|_| !probe.is_cleartext);
         match probe_endpoints(&self.names, id, &probe.target) {
             Ok(endpoints) if !endpoints.is_empty() => {
                 let (id, probe) = (id.clone(), probe.clone());
-                effects.probes.push(ProbeOrder { id, serial, endpoints, probe, host, is_fresh });
+                effects.probes.push(ProbeOrder { id, serial, endpoints, probe, host, tls, is_fresh });
             }
             // A backend without any endpoint cannot pass.
             Err(failure) if !matches!(probe.target, Target::Address(_)) => {
@@ -77,11 +78,12 @@ impl Control {
     }
 
     fn order_connect(&mut self, id: &BackendId, serial: u64, effects: &mut Effects) {
-        let (Some(plan), Some((_, pool))) = (&self.plan, self.roster.get(id)) else { return };
+        let (Some(plan), Some((entry, pool))) = (&self.plan, self.roster.get(id)) else { return };
+        let tls = entry.tls.clone();
         // Without endpoints the connection fails for the name, which is no fault of the backend's.
         let endpoints = self.names.endpoints(&id.address).unwrap_or_else(|_| [].into());
         let timeout = plan.pools[pool].rule.timeouts.connect;
-        effects.connects.push(ConnectOrder { id: id.clone(), serial, endpoints, timeout });
+        effects.connects.push(ConnectOrder { id: id.clone(), serial, endpoints, tls, timeout });
     }
 }
 

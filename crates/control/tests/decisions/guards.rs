@@ -9,7 +9,7 @@ const ONE: &str = r#"backends: ["127.0.0.1:1"]"#;
 const FOUR: &str = r#"backends: ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80", "10.0.0.4:80"]"#;
 
 fn failed(cause: Cause, status: u16, key: u64, proof: Proof) -> Outcome {
-    Outcome::Failed(Fault { cause, status, key, proof })
+    Outcome::Failed(Fault { cause, status, tls: None, key, proof })
 }
 
 /// Why members are kept in service, by member.

@@ -166,8 +166,13 @@ impl Scene {
     }
 }
 
-pub(crate) const FAILED: Outcome =
-    Outcome::Failed(Fault { cause: Cause::ConnectRefused, status: 0, key: 1, proof: Proof::Alone });
+pub(crate) const FAILED: Outcome = Outcome::Failed(Fault {
+    cause: Cause::ConnectRefused,
+    status: 0,
+    tls: None,
+    key: 1,
+    proof: Proof::Alone,
+});
 
 pub(crate) fn transitions(effects: &Effects) -> Vec<&Transition> {
     pub(crate) fn transition(notice: &Notice) -> Option<&Transition> {

@@ -738,7 +738,7 @@ fn is_counted(story: &Story, fault: Fault) -> bool {
 
 impl Pending {
     fn record(self, key: u64, proof: Proof, now: Instant) {
-        let fault = Fault { cause: self.cause, status: status_of(self.cause), key, proof };
+        let fault = Fault { cause: self.cause, status: status_of(self.cause), tls: None, key, proof };
         self.backend.record(self.core, self.term, self.role, Outcome::Failed(fault), now);
         if let Some(token) = self.trial {
             token.spend();

@@ -16,7 +16,7 @@ const DEAD: Event = Event::Probe(ProbeResult::Failed(ProbeFailure::Status(500)))
 const TICK: Event = Event::Tick;
 
 fn strikes(times: u32) -> Event {
-    let fault = Fault { cause: ConnectRefused, status: 0, key: 1, proof: Proof::Alone };
+    let fault = Fault { cause: ConnectRefused, status: 0, tls: None, key: 1, proof: Proof::Alone };
     Event::Strike { strike: Strike { fault, times, at: Instant::now() }, in_a_row: true }
 }
 
@@ -90,7 +90,7 @@ fn three_strikes_in_a_row_eject() {
         ],
     );
     let status = health.status(second(start, 2.0), &traffic());
-    assert_eq!(status.evidence, Evidence::Strikes { count: 3, cause: ConnectRefused, status: 0 });
+    assert_eq!(status.evidence, Evidence::Strikes { count: 3, cause: ConnectRefused, status: 0, tls: None });
     assert_eq!((status.since, status.ejections), (second(start, 1.5), 1));
 }
 
@@ -358,7 +358,7 @@ fn a_backend_begins_as_its_policy_says() {
 }
 
 fn soft(key: u64, proof: Proof) -> Event {
-    let fault = Fault { cause: UpstreamStatus, status: 503, key, proof };
+    let fault = Fault { cause: UpstreamStatus, status: 503, tls: None, key, proof };
     Event::Strike { strike: Strike { fault, times: 1, at: Instant::now() }, in_a_row: true }
 }
 

@@ -30,7 +30,7 @@ fn a_failure_is_proved_by_another_backends_answer() {
         let faults = faults(&mut proxy, 0);
         assert_eq!(faults.len(), 1, "one of two requests went there");
         let Fault { key, .. } = faults[0];
-        assert_eq!(faults[0], Fault { cause, status, key, proof: Proof::Elsewhere });
+        assert_eq!(faults[0], Fault { cause, status, tls: None, key, proof: Proof::Elsewhere });
         assert_ne!(key, 0);
     }
 }

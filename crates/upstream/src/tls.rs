@@ -1,0 +1,134 @@
+//! TLS over a socket: records go through pooled buffers, so that a connection that waits holds none.
+
+mod handshake;
+
+use std::io::{self, ErrorKind, IoSlice};
+use std::task::{Context, Poll, Waker, ready};
+
+use evenkeel_tls::{Error, Read, Session};
+
+pub use self::handshake::{Broken, Handshake};
+
+use crate::Socket;
+
+/// A connection whose handshake is done.
+#[derive(Debug)]
+pub struct Tls {
+    below: Socket,
+    session: Session,
+    /// How much plaintext the records stand for that are being sent.
+    sending: usize,
+    /// Whether the peer was told that nothing more will come.
+    has_left: bool,
+}
+
+impl Tls {
+    fn new(below: Socket, session: Session) -> Self {
+        Tls { below, session, sending: 0, has_left: false }
+    }
+
+    /// What was agreed on, and who the peer is.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    pub(crate) fn below(&self) -> &Socket {
+        &self.below
+    }
+
+    #[inline]
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        if room.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        loop {
+            let read = self.session.read(room);
+            // While a write is under way, that one sends what there is.
+            if self.sending == 0 && !self.session.outgoing().is_empty() {
+                // If it cannot be sent, the connection is broken, and reading shows it.
+                let _ = self.poll_flush(cx);
+            }
+            match read {
+                Ok(Read::Bytes(count)) => return Poll::Ready(Ok(count)),
+                Ok(Read::Ended) => return Poll::Ready(Ok(0)),
+                Ok(Read::NeedsMore) => {}
+                Err(error) => return Poll::Ready(Err(broken(error))),
+            }
+            match self.below.poll_read(cx, self.session.room()) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(ErrorKind::UnexpectedEof.into())),
+                Poll::Ready(Ok(count)) => self.session.received(count),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    self.session.settle();
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    /// Ready once the records of all that it counts are with the kernel.
+    #[inline]
+    pub(crate) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.sending == 0 {
+            self.sending = self.session.write(parts).map_err(broken)?;
+        }
+        ready!(self.poll_flush(cx))?;
+        Poll::Ready(Ok(std::mem::take(&mut self.sending)))
+    }
+
+    pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.leave();
+        ready!(self.poll_flush(cx))?;
+        self.below.poll_shutdown(cx)
+    }
+
+    pub(crate) fn take_leave(&mut self) {
+        self.leave();
+        // Whoever reads no more of it has nothing to lose.
+        let _ = self.poll_flush(&mut Context::from_waker(Waker::noop()));
+    }
+
+    /// As [`Socket::is_quiet`]: what the kernel has may be a session ticket.
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        if self.below.is_quiet() {
+            return self.session.unread().is_empty();
+        }
+        let mut byte = [0];
+        self.poll_read(&mut Context::from_waker(Waker::noop()), &mut byte).is_pending()
+            && self.below.is_quiet()
+    }
+
+    fn leave(&mut self) {
+        if !self.has_left {
+            self.has_left = true;
+            self.session.close();
+        }
+    }
+
+    #[inline]
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        flush(&mut self.below, &mut self.session, cx)
+    }
+}
+
+/// Sends what a session has to say.
+#[inline]
+fn flush(below: &mut Socket, session: &mut Session, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    while !session.outgoing().is_empty() {
+        match ready!(below.poll_write(cx, &[IoSlice::new(session.outgoing())]))? {
+            0 => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
+            count => session.sent(count),
+        }
+    }
+    Poll::Ready(Ok(()))
+}
+
+/// Found again by [`io::Error::downcast`].
+#[cold]
+fn broken(error: Error) -> io::Error {
+    io::Error::new(ErrorKind::InvalidData, error)
+}
