@@ -103,7 +103,7 @@ fn backend(address: Address, chance: &mut Chance) -> BackendPlan {
     let name = chance.percent(10).then(|| format!("{address}, renamed").into());
     let is_many = address.to_string() == HOSTS[2];
     let resolve = if is_many { Resolve::Each } else { Resolve::Once };
-    BackendPlan { name, address, weight: chance.among(1..5) as u16, resolve }
+    BackendPlan { name, address, weight: chance.among(1..5) as u16, resolve, tls: None }
 }
 
 fn policy(chance: &mut Chance) -> Policy {
