@@ -34,13 +34,7 @@ fn get() -> Probe {
     of_http(HttpProbe::get("/healthz"))
 }
 
-async fn ask(
-    prober: &Prober,
-    endpoints: &[Endpoint],
-    probe: &Probe,
-    tls: None,
-    wants_fresh: bool,
-) -> Verdict {
+async fn ask(prober: &Prober, endpoints: &[Endpoint], probe: &Probe, wants_fresh: bool) -> Verdict {
     let backend = backend();
     prober
         .probe(&Asked { backend: &backend, endpoints, probe, host: "app.test:80", tls: None, wants_fresh })
