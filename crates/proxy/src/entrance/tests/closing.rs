@@ -94,6 +94,7 @@ fn a_client_that_goes_without_notice_is_gone_even_where_half_a_close_is_none() {
     let ca = Ca::new();
     let (told, tell) = std::sync::mpsc::channel();
     let slow = server(move |_, stream| {
+        told.send(1).unwrap();
         // Ends when the proxy gives the request up.
         told.send(stream.read(&mut [0]).unwrap()).is_ok()
     });
@@ -101,6 +102,7 @@ fn a_client_that_goes_without_notice_is_gone_even_where_half_a_close_is_none() {
     let proxy = Proxy::start_on(rule, pool(PoolRule::default(), members(&[slow])));
     let mut client = dial(&proxy, &ca.client(None), "a.test");
     client.write_all(get("a.test").as_bytes()).unwrap();
+    assert_eq!(tell.recv_timeout(DEADLINE).unwrap(), 1);
     client.sock.shutdown(std::net::Shutdown::Write).unwrap();
     assert_eq!(tell.recv_timeout(DEADLINE).unwrap(), 0);
     wait_until("it is told", || count(&proxy, |core| core.aborted.read()) == 1);

@@ -142,7 +142,7 @@ fn a_panic_in_a_handshake_ends_one_connection() {
     let mut bystander = dial(&proxy, &ca.client(None), "a.test");
     assert!(ask(&mut bystander, &get("a.test")).ends_with("ok"));
     refusal(&proxy, &ca.client(None), "panic.test");
-    assert_eq!(count(&proxy, |core| core.panics.read()), 1);
+    wait_until("it is counted", || count(&proxy, |core| core.panics.read()) == 1);
     assert!(ask(&mut bystander, &get("a.test")).ends_with("ok"));
     assert!(ask(&mut dial(&proxy, &ca.client(None), "a.test"), &get("a.test")).ends_with("ok"));
     assert_eq!(count(&proxy, |core| core.handshakes_open.read()), 0);
