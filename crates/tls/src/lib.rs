@@ -13,6 +13,8 @@ mod session;
 pub use client::{Client, ClientError, ClientParts, Dial, Pin, Roots, Verify};
 pub use identity::{Facts, Identity, IdentityError, KeyKind};
 pub use rustls::pki_types::{CertificateDer, ServerName};
-pub use rustls::{AlertDescription, CertificateError, Error};
+pub use rustls::{
+    AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible, PeerMisbehaved,
+};
 pub use server::{ClientAuth, ClientCertificates, Policy, Server, ServerError, ServerParts, UnknownName};
 pub use session::{Read, Session, Step};
