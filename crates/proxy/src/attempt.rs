@@ -7,9 +7,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use evenkeel_model::{Cause, Class, CoreBackend, Fault, NameFailure, Outcome, Rcode, Role, StatusClass};
+use evenkeel_model::{
+    Cause, Class, CoreBackend, Fault, NameFailure, Outcome, Rcode, Role, StatusClass, TlsDetail,
+};
 use evenkeel_routing::{Backend, InFlight, Pick, TrialToken};
-use evenkeel_upstream::ConnectError;
+use evenkeel_upstream::{ConnectError, Connection, TlsFailure};
 
 use crate::contact::OpenStall;
 use crate::core::Core;
@@ -51,6 +53,8 @@ enum Word {
 pub(crate) struct Failure {
     pub(crate) cause: Cause,
     pub(crate) detail: Option<&'static str>,
+    /// What was wrong with TLS, if that is what failed.
+    pub(crate) tls: Option<TlsDetail>,
     /// What to answer, where it is not the cause's own status.
     pub(crate) status: Option<u16>,
     /// A local port was missing; another destination may still have one.
@@ -59,20 +63,32 @@ pub(crate) struct Failure {
 
 impl From<Cause> for Failure {
     fn from(cause: Cause) -> Self {
-        Failure { cause, detail: None, status: None, is_port_shortage: false }
+        Failure { cause, detail: None, tls: None, status: None, is_port_shortage: false }
     }
 }
 
 impl From<ConnectError> for Failure {
     fn from(error: ConnectError) -> Self {
         let ConnectError { cause, is_port_shortage, shortage } = error;
-        Failure { cause, detail: shortage, status: None, is_port_shortage }
+        Failure { detail: shortage, is_port_shortage, ..cause.into() }
     }
 }
 
 impl From<NameFailure> for Failure {
     fn from(NameFailure { cause, rcode }: NameFailure) -> Self {
         Failure { detail: rcode.map(Rcode::as_str), ..cause.into() }
+    }
+}
+
+impl From<TlsFailure> for Failure {
+    fn from(TlsFailure { cause, detail: tls }: TlsFailure) -> Self {
+        Failure { detail: tls.map(TlsDetail::token), tls, ..cause.into() }
+    }
+}
+
+impl From<Failure> for Fault {
+    fn from(failure: Failure) -> Self {
+        Fault { tls: failure.tls, ..failure.cause.into() }
     }
 }
 
@@ -123,6 +139,13 @@ impl Attempt {
     /// A trial must prove that new connections can be made.
     pub(crate) fn needs_fresh_connection(&self) -> bool {
         self.trial.is_some()
+    }
+
+    /// Counts the handshake of its new connection.
+    pub(crate) fn count_handshake(&self, connection: &Connection) {
+        let Some(tls) = connection.socket.tls() else { return };
+        let CoreBackend { handshakes, resumptions, .. } = self.counters();
+        if tls.session().is_resumed() { resumptions } else { handshakes }.add(1);
     }
 
     /// Counts its response head, which came by `now`.
