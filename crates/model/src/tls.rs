@@ -103,7 +103,7 @@ impl TlsDetail {
             TlsDetail::UnknownCa => {
                 "set `tls.ca` to the CA that signed its certificate, and have it send its intermediate certificates"
             }
-            TlsDetail::SelfSigned => "set `tls.ca` to its certificate, or `tls.pins` to its key",
+            TlsDetail::SelfSigned => "set `tls.ca` to its certificate, or pin its key: `tls.pins` and `verify: off`",
             TlsDetail::Revoked => "replace its certificate: its CA has revoked it",
             TlsDetail::WrongPurpose => "issue its certificate for servers (extended key usage `serverAuth`)",
             TlsDetail::Pin => {

@@ -246,7 +246,7 @@ impl Exchange {
                 self.has_stopped = true;
                 Ok(())
             }
-            FlowError::Read => Err(Cause::ClientAbort.into()),
+            FlowError::Read(_) | FlowError::Cut => Err(Cause::ClientAbort.into()),
             FlowError::Body(evenkeel_http1::BadBody::Truncated) => Err(Cause::ClientAbort.into()),
             FlowError::Body(bad) => Err(Failure::of_client(400, bad.token())),
             FlowError::TooLarge => {

@@ -3,8 +3,10 @@
 use std::io::{self, ErrorKind};
 
 use evenkeel_model::{Cause, ProbeFailure, TlsDetail};
-use evenkeel_tls::{CertificateError, Error};
-use evenkeel_tls::{InvalidMessage, PeerIncompatible, PeerMisbehaved};
+use evenkeel_tls::{
+    CertificateError, Error, InvalidMessage, PeerIncompatible, PeerMisbehaved, is_pin_mismatch,
+    is_self_signed_peer,
+};
 
 use super::Broken;
 use super::opening::Opening;
@@ -76,6 +78,8 @@ fn cause_of(detail: TlsDetail) -> Cause {
 fn of_error(error: &Error) -> TlsDetail {
     match error {
         Error::AlertReceived(alert) => TlsDetail::Alert(u8::from(*alert)),
+        Error::InvalidCertificate(_) if is_pin_mismatch(error) => TlsDetail::Pin,
+        Error::InvalidCertificate(_) if is_self_signed_peer(error) => TlsDetail::SelfSigned,
         Error::InvalidCertificate(bad) => of_certificate(bad),
         Error::NoCertificatesPresented | Error::InvalidCertRevocationList(_) | Error::UnsupportedNameType => {
             TlsDetail::BadCertificate
