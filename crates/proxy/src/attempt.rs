@@ -36,6 +36,8 @@ pub(crate) struct Attempt {
     pub(crate) idle: Duration,
     /// How far it got, once it has failed or was cancelled.
     pub(crate) class: Option<Class>,
+    /// What was wrong with TLS, if that is what has failed.
+    pub(crate) tls: Option<TlsDetail>,
 }
 
 /// What an attempt has said about its backend. The first word holds.
@@ -119,6 +121,7 @@ impl Attempt {
             is_reused: false,
             idle: Duration::ZERO,
             class: None,
+            tls: None,
         }
     }
 
@@ -181,7 +184,7 @@ impl Attempt {
     /// It has failed. What that says is returned, unless it has said something already, or the client left or is to
     /// blame: that is neither success nor failure.
     pub(crate) fn fail(&mut self, fault: Fault, class: Class) -> Option<Verdict> {
-        self.class = Some(class);
+        (self.class, self.tls) = (Some(class), fault.tls);
         self.counters().failures[fault.cause as usize].add(1);
         let is_of_client = matches!(fault.cause, Cause::ClientAbort | Cause::ClientError | Cause::SlowClient);
         if is_of_client || self.word != Word::Nothing {

@@ -66,6 +66,8 @@ pub struct Try<'a> {
     pub backend: &'a str,
     /// Why it failed; `None` if it was only cancelled, because another one had answered.
     pub cause: Option<Cause>,
+    /// More about the cause.
+    pub detail: Option<&'a str>,
     /// How far it got.
     pub class: Class,
     /// Whether it used a connection that was open already.
@@ -143,6 +145,7 @@ impl Try<'_> {
         out.extend_from_slice(b"{\"backend\":");
         json::text(out, self.backend);
         optional(out, b",\"cause\":", self.cause.map(Cause::token));
+        optional(out, b",\"detail\":", self.detail);
         optional(out, b",\"class\":", Some(self.class.token()));
         flag(out, b",\"reused\":", self.reused);
         seconds(out, b",\"duration_seconds\":", self.took);
@@ -257,7 +260,8 @@ pub(crate) mod tests {
         let tries = [
             Try {
                 backend: "green",
-                cause: Some(Cause::ConnectRefused),
+                cause: Some(Cause::TlsCertificate),
+                detail: Some("expired"),
                 class: Class::NotSent,
                 reused: false,
                 took: Duration::from_micros(120),
@@ -265,6 +269,7 @@ pub(crate) mod tests {
             Try {
                 backend: "red",
                 cause: None,
+                detail: None,
                 class: Class::Maybe,
                 reused: true,
                 took: Duration::from_secs(1),
@@ -288,8 +293,8 @@ pub(crate) mod tests {
         assert_eq!(
             failed["tries"],
             json!([
-                {"backend": "green", "cause": "connect_refused", "class": "not_sent", "reused": false,
-                 "duration_seconds": 0.00012},
+                {"backend": "green", "cause": "tls_certificate", "detail": "expired", "class": "not_sent",
+                 "reused": false, "duration_seconds": 0.00012},
                 {"backend": "red", "class": "maybe", "reused": true, "duration_seconds": 1.0},
             ])
         );
@@ -323,7 +328,7 @@ pub(crate) mod tests {
         let cause = Some(Cause::ConnectRefused);
         let took = Duration::ZERO;
         let class = Class::Maybe;
-        let tries = [Try { backend: "green", cause, class, reused: true, took }];
+        let tries = [Try { backend: "green", cause, detail: None, class, reused: true, took }];
         let detail = Some("x");
         let full = line(&Entry { cause, detail, class: Some(class), tries: &tries, ..entry(b"/") });
         let tried = full["tries"][0].as_object().unwrap();
