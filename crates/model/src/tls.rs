@@ -101,7 +101,7 @@ impl TlsDetail {
                 "set `tls.server_name` to a name that its certificate is for, or issue one for the name that is used"
             }
             TlsDetail::UnknownCa => {
-                "set `tls.ca` to the CA that signed its certificate, and have it send its intermediate certificates"
+                "set `tls.ca` to the CA that signed its certificate (one made anew is another one), and have it send its intermediate certificates"
             }
             TlsDetail::SelfSigned => "set `tls.ca` to its certificate, or pin its key: `tls.pins` and `verify: off`",
             TlsDetail::Revoked => "replace its certificate: its CA has revoked it",
@@ -110,7 +110,7 @@ impl TlsDetail {
                 "if it has a new key on purpose, add its pin to `tls.pins`; else somebody else answers there"
             }
             TlsDetail::BadCertificate => {
-                "issue its certificate anew; if its CA was made anew under the same name, set `tls.ca` to the new one"
+                "issue its certificate anew: it is malformed, marked as a CA, or signed in a way that is no longer believed"
             }
             TlsDetail::Alert(number) => alert_hint(number),
         }

@@ -4,6 +4,8 @@
 
 mod alarm;
 mod connect;
+#[cfg(test)]
+mod examples;
 mod idle;
 mod probe;
 mod resolve;

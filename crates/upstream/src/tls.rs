@@ -173,3 +173,6 @@ fn flush(below: &mut Socket, session: &mut Session, cx: &mut Context<'_>) -> Pol
 fn broken(error: Error) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, error)
 }
+
+#[cfg(test)]
+mod tests;

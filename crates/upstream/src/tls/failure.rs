@@ -104,7 +104,8 @@ fn of_certificate(bad: &CertificateError) -> TlsDetail {
         Expired | ExpiredContext { .. } => TlsDetail::Expired,
         NotValidYet | NotValidYetContext { .. } => TlsDetail::NotYetValid,
         NotValidForName | NotValidForNameContext { .. } => TlsDetail::WrongName,
-        UnknownIssuer => TlsDetail::UnknownCa,
+        // The second is what comes of a CA that was made anew under the same name.
+        UnknownIssuer | BadSignature => TlsDetail::UnknownCa,
         Revoked => TlsDetail::Revoked,
         InvalidPurpose | InvalidPurposeContext { .. } => TlsDetail::WrongPurpose,
         _ => TlsDetail::BadCertificate,
