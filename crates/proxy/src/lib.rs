@@ -38,6 +38,9 @@ mod request;
 mod retry;
 mod scratch;
 mod serve;
+#[cfg(test)]
+#[path = "../../upstream/src/examples.rs"]
+mod tls_backends;
 mod tunnel;
 mod verdicts;
 mod worker;
