@@ -43,6 +43,7 @@ pub(crate) async fn failure(
 ) -> After {
     request.cause = Some(failed.cause);
     request.detail = failed.detail;
+    request.tls = failed.tls;
     if matches!(failed.cause, Cause::ClientError | Cause::SlowClient) {
         request.client.counters().bad_requests.add(1);
     }

@@ -44,6 +44,9 @@ mod retry;
 mod scratch;
 mod secure;
 mod serve;
+#[cfg(test)]
+#[path = "../../upstream/src/examples.rs"]
+mod tls_backends;
 mod tunnel;
 mod turnstile;
 mod verdicts;

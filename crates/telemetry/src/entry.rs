@@ -79,6 +79,8 @@ pub struct Try<'a> {
     pub backend: &'a str,
     /// Why it failed; `None` if it was only cancelled, because another one had answered.
     pub cause: Option<Cause>,
+    /// More about the cause.
+    pub detail: Option<&'a str>,
     /// How far it got.
     pub class: Class,
     /// Whether it used a connection that was open already.
@@ -161,6 +163,7 @@ impl Try<'_> {
         out.extend_from_slice(b"{\"backend\":");
         json::text(out, self.backend);
         optional(out, b",\"cause\":", self.cause.map(Cause::token));
+        optional(out, b",\"detail\":", self.detail);
         optional(out, b",\"class\":", Some(self.class.token()));
         flag(out, b",\"reused\":", self.reused);
         seconds(out, b",\"duration_seconds\":", self.took);
@@ -276,7 +279,8 @@ pub(crate) mod tests {
         let tries = [
             Try {
                 backend: "green",
-                cause: Some(Cause::ConnectRefused),
+                cause: Some(Cause::TlsCertificate),
+                detail: Some("expired"),
                 class: Class::NotSent,
                 reused: false,
                 took: Duration::from_micros(120),
@@ -284,6 +288,7 @@ pub(crate) mod tests {
             Try {
                 backend: "red",
                 cause: None,
+                detail: None,
                 class: Class::Maybe,
                 reused: true,
                 took: Duration::from_secs(1),
@@ -307,8 +312,8 @@ pub(crate) mod tests {
         assert_eq!(
             failed["tries"],
             json!([
-                {"backend": "green", "cause": "connect_refused", "class": "not_sent", "reused": false,
-                 "duration_seconds": 0.00012},
+                {"backend": "green", "cause": "tls_certificate", "detail": "expired", "class": "not_sent",
+                 "reused": false, "duration_seconds": 0.00012},
                 {"backend": "red", "class": "maybe", "reused": true, "duration_seconds": 1.0},
             ])
         );
@@ -342,7 +347,7 @@ pub(crate) mod tests {
         let cause = Some(Cause::ConnectRefused);
         let took = Duration::ZERO;
         let class = Class::Maybe;
-        let tries = [Try { backend: "green", cause, class, reused: true, took }];
+        let tries = [Try { backend: "green", cause, detail: None, class, reused: true, took }];
         let detail = Some("x");
         let tls = Some(ClientTls { version: "TLSv1.3", resumed: true, server_name: Some("a.test") });
         let full = line(&Entry { cause, detail, class: Some(class), tries: &tries, tls, ..entry(b"/") });
