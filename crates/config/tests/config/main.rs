@@ -1,4 +1,5 @@
 //! The configuration as its users meet it: the examples, the reference, and what happens to a file full of slips.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test reports")]
 
 mod certificates;
 mod changes;
