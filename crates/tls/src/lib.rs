@@ -7,6 +7,7 @@ mod buffer;
 mod client;
 mod hello;
 mod identity;
+mod label;
 mod server;
 mod session;
 
