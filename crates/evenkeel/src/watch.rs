@@ -7,7 +7,6 @@
 mod settling;
 mod sight;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,7 +42,6 @@ const USUAL: Pace = Pace {
 pub(crate) struct Watch {
     pace: Pace,
     plan: Arc<Plan>,
-    paths: Arc<[PathBuf]>,
     settling: Settling,
     work: Option<Work>,
     /// The next look.
@@ -52,6 +50,8 @@ pub(crate) struct Watch {
     again: Option<Instant>,
     /// When they are in any case.
     anyway: Instant,
+    /// Whether there is no file to watch.
+    is_idle: bool,
 }
 
 /// What the watch has to say.
@@ -98,13 +98,13 @@ impl Watch {
     fn with_pace(plan: Arc<Plan>, pace: Pace) -> Self {
         Watch {
             pace,
-            paths: plan.watched().into(),
             plan,
             settling: Settling::default(),
             work: None,
             due: Instant::now() + pace.look,
             again: None,
             anyway: Instant::now() + pace.anyway,
+            is_idle: false,
         }
     }
 
@@ -118,7 +118,6 @@ impl Watch {
 
     /// Another plan runs, by what this watch found.
     pub(crate) fn follow(&mut self, plan: Arc<Plan>) {
-        self.paths = plan.watched().into();
         self.plan = plan;
     }
 
@@ -126,12 +125,12 @@ impl Watch {
     pub(crate) async fn next(&mut self) -> Finding {
         loop {
             let Some(work) = &mut self.work else {
-                if self.paths.is_empty() {
+                if self.is_idle {
                     return std::future::pending().await;
                 }
                 sleep_until(self.due).await;
-                let paths = self.paths.clone();
-                self.begin(Task::Look(spawn_blocking(move || Sight::of(&paths))));
+                let plan = self.plan.clone();
+                self.begin(Task::Look(spawn_blocking(move || Sight::of(plan.watched()))));
                 continue;
             };
             // Neither side loses anything: a task goes on, and a deadline stays.
@@ -186,6 +185,10 @@ impl Watch {
     }
 
     fn looked(&mut self, sight: Sight, now: Instant) {
+        if sight.is_empty() {
+            self.is_idle = true;
+            return;
+        }
         let is_time = self.anyway <= now;
         let (is_wanted, is_routine) = match self.settling.take(sight) {
             Look::Changed => (true, false),
@@ -218,6 +221,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
+    use tempfile::TempDir;
     use tokio::time::timeout;
 
     use super::*;
@@ -234,68 +238,117 @@ mod tests {
     /// So long, nothing is found where nothing is to be found.
     const WHILE: Duration = Duration::from_millis(100);
 
-    fn watch(path: &Path, pace: Pace) -> Watch {
-        let text =
-            "listeners: [{ address: \"127.0.0.1:0\" }]\npools: { web: { backends: [\"127.0.0.1:1\"] } }\n";
-        let plan = evenkeel_config::parse(text, "test.yaml", &|_| None).unwrap();
-        let mut watch = Watch::with_pace(Arc::new(plan), pace);
-        watch.paths = [path.to_owned()].into();
-        watch
+    /// A plan with a certificate, and the watch over it.
+    struct Scene {
+        folder: TempDir,
+        watch: Watch,
     }
 
-    async fn found(watch: &mut Watch) -> Finding {
-        timeout(PATIENCE, watch.next()).await.expect("a finding in time")
+    impl Scene {
+        fn new(pace: Pace) -> Scene {
+            let folder = tempfile::tempdir().unwrap();
+            renew(folder.path());
+            let path = folder.path().join("site.pem").display().to_string();
+            let tls = format!("{{ certificates: [{{ certificate: {path} }}] }}");
+            Scene { folder, watch: Watch::with_pace(plan(&format!("tls: {tls}")), pace) }
+        }
+
+        async fn found(&mut self) -> Finding {
+            timeout(PATIENCE, self.watch.next()).await.expect("a finding in time")
+        }
+
+        /// A reading, and whether anything changed by it.
+        async fn reread(&mut self) -> (Reread, bool) {
+            match self.found().await {
+                Finding::Reread { reread, .. } => {
+                    let is_news = reread.plan != *self.watch.plan;
+                    (*reread, is_news)
+                }
+                finding @ Finding::Late(_) => panic!("{finding:?}"),
+            }
+        }
+
+        async fn expect_quiet(&mut self) {
+            let found = timeout(WHILE, self.watch.next()).await;
+            assert!(found.is_err(), "nothing is to be found: {found:?}");
+        }
     }
 
-    #[track_caller]
-    fn expect_reread(finding: &Finding, routine: bool) {
-        let is_it = matches!(finding, Finding::Reread { is_routine, .. } if *is_routine == routine);
-        assert!(is_it, "{finding:?}");
+    fn plan(tls: &str) -> Arc<Plan> {
+        let text = format!(
+            "listeners: [{{ address: \"127.0.0.1:0\", {tls} }}]\npools: {{ web: {{ backends: [\"127.0.0.1:1\"] }} }}\n"
+        );
+        let plan = evenkeel_config::parse(&text, "test.yaml", &|_| None);
+        Arc::new(plan.unwrap_or_else(|problems| panic!("{problems}")))
+    }
+
+    /// Another certificate than before.
+    fn renew(folder: &Path) {
+        let made = rcgen::generate_simple_self_signed(vec!["a.test".to_string()]).unwrap();
+        let pem = made.cert.pem() + &made.signing_key.serialize_pem();
+        fs::write(folder.join("new"), pem).unwrap();
+        fs::rename(folder.join("new"), folder.join("site.pem")).unwrap();
     }
 
     #[tokio::test]
     async fn files_are_read_again_when_they_change_and_once_at_the_start() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let mut watch = watch(file.path(), QUICK);
+        let mut scene = Scene::new(QUICK);
         // Whatever changed between the start's own reading and the first look.
-        expect_reread(&found(&mut watch).await, false);
-        assert!(timeout(WHILE, watch.next()).await.is_err(), "nothing changed");
-        fs::write(file.path(), "another").unwrap();
-        expect_reread(&found(&mut watch).await, false);
-        assert!(timeout(WHILE, watch.next()).await.is_err(), "nothing changed since");
+        assert!(!scene.reread().await.1);
+        scene.expect_quiet().await;
+        renew(scene.folder.path());
+        let (reread, is_news) = scene.reread().await;
+        assert!(is_news && reread.problems.is_empty(), "{:?}", reread.problems);
+        scene.watch.follow(Arc::new(reread.plan));
+        scene.expect_quiet().await;
+    }
+
+    #[tokio::test]
+    async fn a_bad_file_changes_nothing_and_is_tried_again() {
+        let mut scene = Scene::new(Pace { again: Duration::from_millis(20), ..QUICK });
+        fs::write(scene.folder.path().join("site.pem"), "no certificate").unwrap();
+        for _ in 0..3 {
+            let (reread, is_news) = scene.reread().await;
+            assert!(!is_news && reread.problems.len() == 1, "{:?}", reread.problems);
+        }
+        renew(scene.folder.path());
+        let deadline = Instant::now() + PATIENCE;
+        while !scene.reread().await.1 {
+            assert!(Instant::now() < deadline, "the new certificate is not found");
+        }
+        scene.expect_quiet().await;
     }
 
     #[tokio::test]
     async fn a_wait_that_is_cancelled_loses_nothing() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let mut watch = watch(file.path(), QUICK);
-        expect_reread(&found(&mut watch).await, false);
-        fs::write(file.path(), "another").unwrap();
+        let mut scene = Scene::new(QUICK);
+        scene.reread().await;
+        renew(scene.folder.path());
         let deadline = Instant::now() + PATIENCE;
         let finding = loop {
             assert!(Instant::now() < deadline, "the change is lost");
-            if let Ok(finding) = timeout(Duration::from_micros(500), watch.next()).await {
+            if let Ok(finding) = timeout(Duration::from_micros(500), scene.watch.next()).await {
                 break finding;
             }
         };
-        expect_reread(&finding, false);
+        assert!(matches!(finding, Finding::Reread { is_routine: false, .. }), "{finding:?}");
     }
 
     #[tokio::test]
     async fn files_are_read_from_time_to_time_in_any_case() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let mut watch = watch(file.path(), Pace { anyway: Duration::from_millis(20), ..QUICK });
-        expect_reread(&found(&mut watch).await, false);
-        expect_reread(&found(&mut watch).await, true);
-        expect_reread(&found(&mut watch).await, true);
+        let mut scene = Scene::new(Pace { anyway: Duration::from_millis(20), ..QUICK });
+        scene.reread().await;
+        for _ in 0..2 {
+            let finding = scene.found().await;
+            assert!(matches!(finding, Finding::Reread { is_routine: true, .. }), "{finding:?}");
+        }
     }
 
     #[tokio::test]
     async fn a_file_system_that_does_not_answer_is_told_once_and_its_answer_is_a_reading() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let mut watch = watch(file.path(), Pace { late: Duration::ZERO, ..QUICK });
+        let mut scene = Scene::new(Pace { late: Duration::ZERO, ..QUICK });
         let mut late = 0;
-        while matches!(found(&mut watch).await, Finding::Late(_)) {
+        while matches!(scene.found().await, Finding::Late(_)) {
             late += 1;
         }
         assert!(late <= 3, "{late} times for two looks and a reading");
@@ -303,14 +356,12 @@ mod tests {
 
     #[tokio::test]
     async fn after_a_reload_what_was_begun_before_it_says_nothing() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let mut watch = watch(file.path(), QUICK);
-        let plan = watch.plan.clone();
-        let reading = plan.clone();
-        let task = spawn_blocking(move || Box::new(reading.reread()));
-        watch.begin(Task::Read { task, is_routine: false });
-        watch.restart(plan);
-        assert!(timeout(WHILE, watch.next()).await.is_err(), "this plan has no files");
-        assert!(watch.work.is_none());
+        let mut scene = Scene::new(QUICK);
+        let before = scene.watch.plan.clone();
+        let task = spawn_blocking(move || Box::new(before.reread()));
+        scene.watch.begin(Task::Read { task, is_routine: false });
+        scene.watch.restart(plan("half_close: true"));
+        scene.expect_quiet().await;
+        assert!(scene.watch.work.is_none() && scene.watch.is_idle, "a plan without files");
     }
 }

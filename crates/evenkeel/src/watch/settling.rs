@@ -48,19 +48,15 @@ mod tests {
 
     use super::*;
 
-    fn sights(count: usize) -> Vec<(tempfile::TempDir, Sight)> {
-        let folders = (0..count).map(|_| tempfile::tempdir().unwrap());
-        folders
-            .map(|folder| (Sight::of(&[PathBuf::from(folder.path())]), folder))
-            .map(|(a, b)| (b, a))
-            .collect()
+    /// One for each number.
+    fn sight(number: usize) -> Sight {
+        Sight::of(vec![PathBuf::from(format!("/there is no {number}"))])
     }
 
     /// What looks at these sights, by number, come to.
     fn looks(order: &[usize]) -> Vec<Look> {
-        let sights = sights(order.iter().max().unwrap() + 1);
         let mut settling = Settling::default();
-        order.iter().map(|index| settling.take(sights[*index].1.clone())).collect()
+        order.iter().map(|number| settling.take(sight(*number))).collect()
     }
 
     #[test]

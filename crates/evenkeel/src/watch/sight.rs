@@ -3,29 +3,25 @@
 //! A file is who it is (where its links end, device, inode) and how it is (times, size): one that is written in place,
 //! renamed over, or reached by another link is another sight.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Most entries of a folder that are looked at.
-const MOST_ENTRIES: usize = 10_000;
-
-/// Levels below a folder that are looked at: its entries, and those of its subfolders.
-const LEVELS: u8 = 2;
-
 /// Every file and folder that is watched, as they are at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Sight(Vec<Seen>);
+pub(super) struct Sight(Vec<(PathBuf, Seen)>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Seen {
-    /// Neither there nor readable.
+    /// It is not there, or may not be looked at.
     Nothing(io::ErrorKind),
+    /// Which names are in it is seen by what is watched.
+    Folder(End),
     File {
-        /// Where its links end.
-        path: PathBuf,
+        end: End,
         device: u64,
         inode: u64,
         /// Seconds and nanoseconds.
@@ -34,40 +30,45 @@ enum Seen {
         changed: (i64, i64),
         size: u64,
     },
-    Folder {
-        /// Where its links end.
-        path: PathBuf,
-        /// By name, without those that are hidden.
-        entries: Vec<(OsString, Seen)>,
-    },
 }
+
+/// Where the links of a path end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct End {
+    folder: PathBuf,
+    name: Option<OsString>,
+}
+
+/// Where the links of folders end: following them for each file takes long where there are many.
+#[derive(Default)]
+struct Folders<'a>(HashMap<&'a Path, PathBuf>);
 
 impl Sight {
     /// Looks at each; waits for as long as the file system does.
-    pub(super) fn of(paths: &[PathBuf]) -> Sight {
-        Sight(paths.iter().map(|path| look(path, LEVELS)).collect())
+    pub(super) fn of(paths: Vec<PathBuf>) -> Sight {
+        let mut folders = Folders::default();
+        let seen: Vec<_> = paths.iter().map(|path| look(path, &mut folders)).collect();
+        Sight(paths.into_iter().zip(seen).collect())
+    }
+
+    /// Whether there is nothing to look at.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 
-fn look(path: &Path, levels: u8) -> Seen {
-    match fs::canonicalize(path) {
-        Ok(path) => look_at(path, levels),
+fn look<'a>(path: &'a Path, folders: &mut Folders<'a>) -> Seen {
+    let seen = folders.end(path).and_then(|end| Ok((end, fs::metadata(path)?)));
+    match seen {
+        Ok((end, metadata)) if metadata.is_dir() => Seen::Folder(end),
+        Ok((end, metadata)) => file(end, &metadata),
         Err(error) => Seen::Nothing(error.kind()),
     }
 }
 
-/// At a path without links.
-fn look_at(path: PathBuf, levels: u8) -> Seen {
-    match fs::metadata(&path) {
-        Ok(metadata) if metadata.is_dir() => folder(path, levels),
-        Ok(metadata) => file(path, &metadata),
-        Err(error) => Seen::Nothing(error.kind()),
-    }
-}
-
-fn file(path: PathBuf, metadata: &Metadata) -> Seen {
+fn file(end: End, metadata: &Metadata) -> Seen {
     Seen::File {
-        path,
+        end,
         device: metadata.dev(),
         inode: metadata.ino(),
         modified: (metadata.mtime(), metadata.mtime_nsec()),
@@ -76,24 +77,20 @@ fn file(path: PathBuf, metadata: &Metadata) -> Seen {
     }
 }
 
-fn folder(path: PathBuf, levels: u8) -> Seen {
-    if levels == 0 {
-        return Seen::Folder { path, entries: Vec::new() };
+impl<'a> Folders<'a> {
+    fn end(&mut self, path: &'a Path) -> io::Result<End> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Ok(End { folder: fs::canonicalize(path)?, name: None });
+        };
+        if fs::symlink_metadata(path)?.is_symlink() {
+            return Ok(End { folder: fs::canonicalize(path)?, name: None });
+        }
+        let folder = match self.0.get(parent) {
+            Some(folder) => folder.clone(),
+            None => self.0.entry(parent).or_insert(fs::canonicalize(parent)?).clone(),
+        };
+        Ok(End { folder, name: Some(name.to_owned()) })
     }
-    let listed = match fs::read_dir(&path) {
-        Ok(listed) => listed,
-        Err(error) => return Seen::Nothing(error.kind()),
-    };
-    let visible = listed.flatten().filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."));
-    let entries = visible.take(MOST_ENTRIES).map(|entry| {
-        // Only a link has to be followed, which takes long where there are many.
-        let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
-        let seen = if is_link { look(&entry.path(), levels - 1) } else { look_at(entry.path(), levels - 1) };
-        (entry.file_name(), seen)
-    });
-    let mut entries: Vec<_> = entries.collect();
-    entries.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-    Seen::Folder { path, entries }
 }
 
 #[cfg(test)]
@@ -116,12 +113,12 @@ mod tests {
         }
 
         fn sees(&self, watched: &[&str], change: impl FnOnce(&Path)) -> bool {
-            let paths: Vec<_> = watched.iter().map(|name| self.0.path().join(name)).collect();
-            let before = Sight::of(&paths);
-            assert_eq!(before, Sight::of(&paths), "nothing happened");
+            let look = || Sight::of(watched.iter().map(|name| self.0.path().join(name)).collect());
+            let before = look();
+            assert_eq!(before, look(), "nothing happened");
             wait_for_the_next_tick();
             change(self.0.path());
-            before != Sight::of(&paths)
+            before != look()
         }
     }
 
@@ -146,32 +143,25 @@ mod tests {
             write(folder.join("a.pem"), "one").unwrap();
             write(folder.join("new"), "one").unwrap();
         });
-        assert!(
-            scene.sees(&["a.pem"], |folder| rename(folder.join("new"), folder.join("a.pem")).unwrap()),
-            "as every client of ACME does it"
-        );
+        let renew = |folder: &Path| rename(folder.join("new"), folder.join("a.pem")).unwrap();
+        assert!(scene.sees(&["a.pem"], renew), "as most clients of ACME do it");
     }
 
     #[test]
     fn a_folder_that_a_link_is_swapped_to_is_seen_as_kubernetes_does_it() {
         let scene = Scene::new(|folder| {
-            for (version, text) in [("..2026_1", "one"), ("..2026_2", "two")] {
+            for version in ["..2026_1", "..2026_2"] {
                 create_dir(folder.join(version)).unwrap();
-                write(folder.join(version).join("tls.crt"), text).unwrap();
-                write(folder.join(version).join("tls.key"), text).unwrap();
+                write(folder.join(version).join("tls.crt"), "same size").unwrap();
             }
             symlink("..2026_1", folder.join("..data")).unwrap();
             symlink("..data/tls.crt", folder.join("tls.crt")).unwrap();
-            symlink("..data/tls.key", folder.join("tls.key")).unwrap();
         });
-        let swap = |to: &'static str| {
-            move |folder: &Path| {
-                symlink(to, folder.join("..data_tmp")).unwrap();
-                rename(folder.join("..data_tmp"), folder.join("..data")).unwrap();
-            }
+        let swap = |folder: &Path| {
+            symlink("..2026_2", folder.join("..data_tmp")).unwrap();
+            rename(folder.join("..data_tmp"), folder.join("..data")).unwrap();
         };
-        assert!(scene.sees(&["tls.crt", "tls.key"], swap("..2026_2")), "by their paths");
-        assert!(scene.sees(&["."], swap("..2026_1")), "by the folder");
+        assert!(scene.sees(&["tls.crt"], swap));
     }
 
     #[test]
@@ -179,37 +169,33 @@ mod tests {
         let scene = Scene::new(|folder| {
             create_dir(folder.join("archive")).unwrap();
             create_dir(folder.join("live")).unwrap();
-            create_dir(folder.join("live/site")).unwrap();
             for version in 1..=2 {
                 write(folder.join(format!("archive/fullchain{version}.pem")), "same size").unwrap();
             }
-            symlink("../../archive/fullchain1.pem", folder.join("live/site/fullchain.pem")).unwrap();
+            symlink("../archive/fullchain1.pem", folder.join("live/fullchain.pem")).unwrap();
         });
-        let renew = |to: &'static str| {
-            move |folder: &Path| {
-                let link = folder.join("live/site/fullchain.pem");
-                remove_file(&link).unwrap();
-                symlink(format!("../../archive/{to}"), link).unwrap();
-            }
+        let renew = |folder: &Path| {
+            let link = folder.join("live/fullchain.pem");
+            remove_file(&link).unwrap();
+            symlink("../archive/fullchain2.pem", link).unwrap();
         };
-        assert!(scene.sees(&["live/site/fullchain.pem"], renew("fullchain2.pem")), "by its path");
-        assert!(scene.sees(&["live"], renew("fullchain1.pem")), "in a subfolder of what is watched");
+        assert!(scene.sees(&["live", "live/fullchain.pem"], renew));
     }
 
     #[test]
-    fn what_comes_to_a_folder_and_what_leaves_it_is_seen() {
-        let scene = Scene::new(|folder| create_dir(folder.join("certs")).unwrap());
-        let file = |folder: &Path| folder.join("certs/a.pem");
-        assert!(scene.sees(&["certs"], |folder| write(file(folder), "one").unwrap()));
-        assert!(scene.sees(&["certs"], |folder| remove_file(file(folder)).unwrap()));
-        assert!(scene.sees(&["certs"], |folder| create_dir(folder.join("certs/site")).unwrap()));
-        assert!(scene.sees(&["certs"], |folder| write(folder.join("certs/site/a.pem"), "one").unwrap()));
-    }
-
-    #[test]
-    fn what_is_hidden_is_not_looked_at() {
-        let scene = Scene::new(|_| {});
-        assert!(!scene.sees(&["."], |folder| write(folder.join(".a.pem.swp"), "one").unwrap()));
+    fn a_folder_above_that_becomes_a_link_is_seen() {
+        let scene = Scene::new(|folder| {
+            create_dir(folder.join("one")).unwrap();
+            write(folder.join("one/a.pem"), "").unwrap();
+            symlink("one", folder.join("now")).unwrap();
+        });
+        let swap = |folder: &Path| {
+            create_dir(folder.join("two")).unwrap();
+            fs::hard_link(folder.join("one/a.pem"), folder.join("two/a.pem")).unwrap();
+            remove_file(folder.join("now")).unwrap();
+            symlink("two", folder.join("now")).unwrap();
+        };
+        assert!(scene.sees(&["now/a.pem"], swap));
     }
 
     #[test]
@@ -224,12 +210,20 @@ mod tests {
     }
 
     #[test]
-    fn links_in_a_circle_and_files_as_folders_are_nothing() {
+    fn a_name_more_is_another_sight() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let look = |count| Sight::of(vec![file.path().to_owned(); count]);
+        assert_ne!(look(1), look(2));
+        assert!(look(0).is_empty());
+    }
+
+    #[test]
+    fn links_in_a_circle_files_as_folders_and_the_root_are_looked_at_calmly() {
         let scene = Scene::new(|folder| {
             symlink("b", folder.join("a")).unwrap();
             symlink("a", folder.join("b")).unwrap();
             write(folder.join("file"), "").unwrap();
         });
-        assert!(!scene.sees(&["a", "file/x", "."], |_| {}));
+        assert!(!scene.sees(&["a", "file/x", ".", "/"], |_| {}));
     }
 }
