@@ -335,7 +335,7 @@ fn promtool_accepts_the_alerts_and_the_scrape_configuration() {
 
 #[test]
 fn alerts_fire_when_they_should_and_only_then() {
-    for file in ["health.yml", "days.yml"] {
+    for file in ["health.yml", "tls.yml", "days.yml"] {
         let path = root().join("crates/telemetry/tests/alerts").join(file);
         promtool(&["test", "rules", &path.display().to_string()], "");
     }
