@@ -7,6 +7,7 @@
 pub mod arguments;
 pub mod backend;
 pub mod balancer;
+pub mod certificates;
 pub mod client;
 pub mod dns;
 pub mod document;
