@@ -21,6 +21,7 @@ use crate::headers::Via;
 use crate::input::Buffers;
 use crate::random::Random;
 use crate::scratch::Scratches;
+use crate::turnstile::Turnstile;
 
 /// One worker's own things.
 pub(crate) struct Core {
@@ -31,6 +32,7 @@ pub(crate) struct Core {
     pub(crate) random: Random,
     pub(crate) date: Date,
     pub(crate) log: Recorder,
+    pub(crate) turnstile: Turnstile,
     newest: RefCell<Cache<View, Arc<Snapshot>>>,
     view: RefCell<Rc<CoreView>>,
     pools: RefCell<HashMap<PoolName, Rc<PoolState>>>,
@@ -75,6 +77,7 @@ impl Core {
             random: Random::from_system(),
             date: Date::default(),
             log,
+            turnstile: Turnstile::default(),
             newest: RefCell::new(Cache::new(newest)),
             view: RefCell::new(Rc::new(empty)),
             pools: RefCell::default(),

@@ -39,8 +39,9 @@ pub(crate) fn prepare(
     let way = way_to_client(down, request, sending.is_done());
     let status = request.heads().response.status;
     let proxy_status = (status >= 500).then(|| proxy_status::of_relayed(request, status));
+    let added = (proxy_status.as_deref(), down.client.hsts());
     let Scratch { response, to_client, .. } = request.scratch();
-    headers::to_client(core, response, exchange.input.filled(), way, proxy_status.as_deref(), to_client);
+    headers::to_client(core, response, exchange.input.filled(), way, added, to_client);
     let head_bytes = response.length as u64;
     let mut body = BodyDecoder::new(response.body);
     if response.nominates {
@@ -201,5 +202,8 @@ pub(crate) async fn upgrade(
     request.read_clock();
     request.bytes_in = moved.from_client;
     request.bytes_out = moved.to_client;
-    After::Close
+    match moved.is_whole {
+        true => After::Close,
+        false => After::Abort,
+    }
 }

@@ -33,6 +33,8 @@ pub struct Entry<'a> {
     pub path: &'a [u8],
     /// Such as `HTTP/1.1`.
     pub protocol: &'static str,
+    /// The TLS that the client spoke; `None`: cleartext.
+    pub tls: Option<ClientTls<'a>>,
     /// What the client was answered, or 499 if it left first.
     pub status: u16,
     /// Why it failed, if it did; its blame is shown as the origin.
@@ -57,6 +59,17 @@ pub struct Entry<'a> {
     pub head_after: Option<Duration>,
     /// `X-Request-Id`, as forwarded.
     pub request_id: &'a [u8],
+}
+
+/// The TLS of a client's connection.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientTls<'a> {
+    /// Such as `TLSv1.3`.
+    pub version: &'static str,
+    /// Whether it went on with an earlier session.
+    pub resumed: bool,
+    /// Whom the client asked for (SNI).
+    pub server_name: Option<&'a str>,
 }
 
 /// An attempt that another one followed, or ran beside.
@@ -102,6 +115,11 @@ impl Entry<'_> {
         json::bytes(out, self.path);
         out.extend_from_slice(b",\"protocol\":");
         json::text(out, self.protocol);
+        if let Some(tls) = self.tls {
+            optional(out, b",\"tls\":", Some(tls.version));
+            flag(out, b",\"tls_resumed\":", tls.resumed);
+            optional(out, b",\"server_name\":", tls.server_name);
+        }
     }
 
     fn write_way(&self, out: &mut Vec<u8>) {
@@ -220,6 +238,7 @@ pub(crate) mod tests {
             host: b"example.com:8080",
             path,
             protocol: "HTTP/1.1",
+            tls: None,
             status: 200,
             cause: None,
             detail: None,
@@ -330,7 +349,9 @@ pub(crate) mod tests {
         let class = Class::Maybe;
         let tries = [Try { backend: "green", cause, detail: None, class, reused: true, took }];
         let detail = Some("x");
-        let full = line(&Entry { cause, detail, class: Some(class), tries: &tries, ..entry(b"/") });
+        let tls = Some(ClientTls { version: "TLSv1.3", resumed: true, server_name: Some("a.test") });
+        let full = line(&Entry { cause, detail, class: Some(class), tries: &tries, tls, ..entry(b"/") });
+        assert_eq!((&full["tls"], &full["server_name"]), (&json!("TLSv1.3"), &json!("a.test")));
         let tried = full["tries"][0].as_object().unwrap();
         for field in full.as_object().unwrap().keys().chain(tried.keys()) {
             assert!(manual.contains(&format!("`{field}`")), "{field}");

@@ -63,6 +63,7 @@ impl Request {
                 Version::Http10 => "HTTP/1.0",
                 Version::Http11 => "HTTP/1.1",
             },
+            tls: self.client.secure.as_ref().map(|secure| secure.told()),
             status: self.status,
             cause: self.cause,
             attempts: self.attempts,
