@@ -19,7 +19,7 @@ mod tls;
 mod writer;
 
 pub use access_log::{AccessLog, AccessLogTarget};
-pub use entry::{Entry, Try};
+pub use entry::{ClientTls, Entry, Try};
 pub use files::{FilesState, LastReading};
 pub use recorder::Recorder;
 pub use registry::Registry;

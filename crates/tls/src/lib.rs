@@ -22,6 +22,8 @@ pub use forwarded::forwarded_client_cert;
 pub use identity::{Facts, Identity, IdentityError, KeyKind, is_self_signed};
 pub use pem::{PemError, certificates_from_pem, crls_from_pem};
 pub use rustls::pki_types::{CertificateDer, ServerName};
-pub use rustls::{AlertDescription, CertificateError, Error};
+pub use rustls::{
+    AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible, PeerMisbehaved,
+};
 pub use server::{ClientAuth, ClientCertificates, Policy, Server, ServerError, ServerParts, UnknownName};
 pub use session::{Read, Session, Step};
