@@ -2,8 +2,6 @@
 
 mod facts;
 mod name;
-#[cfg(test)]
-mod tests;
 
 use std::fmt;
 use std::net::IpAddr;

@@ -75,6 +75,7 @@ pub enum Read {
 }
 
 /// What is wanted of the connection once it can be written to.
+#[derive(Clone, Copy)]
 enum Job<'a> {
     Read,
     Write(&'a [u8]),
@@ -316,12 +317,7 @@ impl Session {
     #[inline]
     fn drive(&mut self, job: Job<'_>) -> Result<(), Error> {
         loop {
-            let again = match job {
-                Job::Read => Job::Read,
-                Job::Write(bytes) => Job::Write(bytes),
-                Job::Close => Job::Close,
-            };
-            match self.turn(again, &mut [])?.0 {
+            match self.turn(job, &mut [])?.0 {
                 Turn::Again | Turn::Data | Turn::Ended => {}
                 Turn::Done => return Ok(()),
                 // Nobody is there to take it.

@@ -5,13 +5,13 @@ use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::DnsName;
 use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
 use x509_parser::time::ASN1Time;
 
 use super::{IdentityError, KeyKind, name};
-use crate::crypto::sha256;
+use crate::crypto::{provider, sha256};
 
 /// The sizes of RSA keys that TLS here uses, in bits.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
@@ -74,7 +74,7 @@ impl Facts {
     }
 }
 
-/// Whether a certificate signed itself, as far as it says: RFC 5280, section 4.2.1.1. Nothing is proven by that.
+/// Whether a certificate signed itself.
 pub fn is_self_signed(certificate: &[u8]) -> bool {
     parse(certificate).is_ok_and(|certificate| signed_itself(&certificate))
 }
@@ -133,16 +133,13 @@ fn bits(number: &[u8]) -> usize {
     }
 }
 
+/// Many name a CA as their issuer that is called as they are, so the signature decides.
 fn signed_itself(certificate: &X509Certificate<'_>) -> bool {
-    let (mut own, mut issuers) = (None, None);
-    for extension in certificate.extensions() {
-        match extension.parsed_extension() {
-            ParsedExtension::SubjectKeyIdentifier(id) => own = Some(id),
-            ParsedExtension::AuthorityKeyIdentifier(id) => issuers = id.key_identifier.as_ref(),
-            _ => {}
-        }
-    }
-    certificate.subject().as_raw() == certificate.issuer().as_raw() && (issuers.is_none() || issuers == own)
+    let key = &certificate.public_key().subject_public_key.data;
+    let (signed, signature) = (certificate.tbs_certificate.as_ref(), &certificate.signature_value.data);
+    let algorithms = provider().signature_verification_algorithms.all;
+    certificate.subject().as_raw() == certificate.issuer().as_raw()
+        && algorithms.iter().any(|algorithm| algorithm.verify_signature(key, signed, signature).is_ok())
 }
 
 /// Whether any client would take it: a name, or one label that is free and a name behind it.
