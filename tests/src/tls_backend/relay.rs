@@ -92,13 +92,13 @@ impl Relay<'_> {
     }
 
     fn advance(&mut self, is_announced: &impl Fn() -> bool) -> io::Result<()> {
-        self.from_client()?;
-        self.to_backend()?;
-        self.from_backend(is_announced)?;
-        self.to_client()
+        self.hear_client()?;
+        self.tell_backend()?;
+        self.hear_backend(is_announced)?;
+        self.tell_client()
     }
 
-    fn from_client(&mut self) -> io::Result<()> {
+    fn hear_client(&mut self) -> io::Result<()> {
         while self.reads_client() {
             let mut client = self.client;
             match self.tls.read_tls(&mut client) {
@@ -119,7 +119,7 @@ impl Relay<'_> {
             Ok(state) => state,
             Err(error) => {
                 // The alert; whoever is gone does not need it.
-                let _ = self.to_client();
+                let _ = self.tell_client();
                 return Err(io::Error::other(error));
             }
         };
@@ -134,7 +134,7 @@ impl Relay<'_> {
         Ok(())
     }
 
-    fn to_backend(&mut self) -> io::Result<()> {
+    fn tell_backend(&mut self) -> io::Result<()> {
         while !self.to_backend.is_empty() {
             match self.backend.write(&self.to_backend) {
                 Ok(written) => drop(self.to_backend.drain(..written)),
@@ -150,7 +150,7 @@ impl Relay<'_> {
         Ok(())
     }
 
-    fn from_backend(&mut self, is_announced: &impl Fn() -> bool) -> io::Result<()> {
+    fn hear_backend(&mut self, is_announced: &impl Fn() -> bool) -> io::Result<()> {
         let mut buffer = [0; 16 * 1024];
         while self.reads_backend() {
             match self.backend.read(&mut buffer) {
@@ -162,7 +162,7 @@ impl Relay<'_> {
                 }
                 Ok(read) => {
                     self.tls.writer().write_all(&buffer[..read])?;
-                    self.to_client()?;
+                    self.tell_client()?;
                 }
                 Err(error) if is_not_yet(&error) => return Ok(()),
                 Err(error) => return Err(self.reset(error)),
@@ -171,7 +171,7 @@ impl Relay<'_> {
         Ok(())
     }
 
-    fn to_client(&mut self) -> io::Result<()> {
+    fn tell_client(&mut self) -> io::Result<()> {
         while self.tls.wants_write() {
             let mut client = self.client;
             match self.tls.write_tls(&mut client) {
