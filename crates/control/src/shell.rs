@@ -253,14 +253,9 @@ fn asked(order: &ProbeOrder) -> Asked<'_> {
     Asked { backend: id, endpoints, probe, host, tls: tls.as_ref(), wants_fresh: *is_fresh }
 }
 
-// A timer per connection is fine off the request path.
-#[allow(clippy::disallowed_methods)]
 async fn connect(endpoints: &[Endpoint], tls: Option<&Dial>, timeout: Duration) -> Result<(), Cause> {
-    let _ = tls;
-    let connected = evenkeel_upstream::connect(endpoints, Instant::now());
-    match tokio::time::timeout(timeout, connected).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(error.cause),
-        Err(_) => Err(Cause::ConnectTimeout),
-    }
+    evenkeel_upstream::try_connection(endpoints, tls, timeout).await.map_err(|failure| match failure {
+        ProbeFailure::Failed(cause) | ProbeFailure::Tls(cause, _) => cause,
+        ProbeFailure::Status(_) | ProbeFailure::Body | ProbeFailure::Reply => Cause::Internal,
+    })
 }

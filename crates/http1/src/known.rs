@@ -41,6 +41,8 @@ pub enum Known {
     XForwardedProto,
     /// `X-Forwarded-Host`
     XForwardedHost,
+    /// `X-Forwarded-Client-Cert`
+    XForwardedClientCert,
     /// `Forwarded`
     Forwarded,
     /// `X-Real-IP`, or another `X-Forwarded-` field than those above.
@@ -51,6 +53,8 @@ pub enum Known {
     Attempt,
     /// `Retry-After`
     RetryAfter,
+    /// `Strict-Transport-Security`
+    StrictTransportSecurity,
     /// `Max-Forwards`
     MaxForwards,
     /// `X-Evenkeel-Drain`: a backend asks for no new requests.
@@ -92,6 +96,8 @@ impl Known {
             (17, b't') if is(b"transfer-encoding") => Self::TransferEncoding,
             (18, b'x') if is(b"x-evenkeel-attempt") => Self::Attempt,
             (18, b'p') if is(b"proxy-authenticate") => Self::ProxyAuthenticate,
+            (23, b'x') if is(b"x-forwarded-client-cert") => Self::XForwardedClientCert,
+            (25, b's') if is(b"strict-transport-security") => Self::StrictTransportSecurity,
             (_, b'x') if is_forwarding_name(name) => Self::ForwardingOther,
             _ => Self::Other,
         }
@@ -135,11 +141,13 @@ impl Known {
             | Self::XForwardedFor
             | Self::XForwardedProto
             | Self::XForwardedHost
+            | Self::XForwardedClientCert
             | Self::Forwarded
             | Self::ForwardingOther
             | Self::XRequestId
             | Self::Attempt
             | Self::RetryAfter
+            | Self::StrictTransportSecurity
             | Self::MaxForwards
             | Self::Drain
             | Self::Underscore => false,
@@ -161,6 +169,7 @@ impl Known {
                     | Self::XForwardedFor
                     | Self::XForwardedHost
                     | Self::XForwardedProto
+                    | Self::XForwardedClientCert
                     | Self::XRequestId
                     | Self::Attempt
             )
@@ -222,10 +231,12 @@ mod tests {
             ("x-forwarded-for", Known::XForwardedFor),
             ("x-forwarded-proto", Known::XForwardedProto),
             ("x-forwarded-host", Known::XForwardedHost),
+            ("x-forwarded-client-cert", Known::XForwardedClientCert),
             ("forwarded", Known::Forwarded),
             ("x-request-id", Known::XRequestId),
             ("x-evenkeel-attempt", Known::Attempt),
             ("retry-after", Known::RetryAfter),
+            ("strict-transport-security", Known::StrictTransportSecurity),
             ("max-forwards", Known::MaxForwards),
             ("x-evenkeel-drain", Known::Drain),
         ] {
@@ -247,6 +258,8 @@ mod tests {
             "x_real_ip",
             "keep_alive",
             "X_Request_Id",
+            "X_Forwarded_Client_Cert",
+            "x-forwarded-client_cert",
             "X.Forwarded.For",
             "X-Real.IP",
             "Content!Length",

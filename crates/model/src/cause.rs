@@ -209,6 +209,11 @@ impl Cause {
         Facts { token, status, proxy_status, blame, weight, is_shared }
     }
 
+    /// Whether no TLS came of the connection, or it broke.
+    pub const fn is_of_tls(self) -> bool {
+        matches!(self, Cause::TlsTimeout | Cause::TlsProtocol | Cause::TlsAlert | Cause::TlsCertificate)
+    }
+
     /// The stable name, in logs, metrics and error bodies.
     pub const fn token(self) -> &'static str {
         self.facts().token

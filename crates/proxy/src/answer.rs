@@ -18,6 +18,9 @@ const RETRY_AFTER_SECONDS: u64 = 1;
 /// What passes by default; a backend may refuse any of it, and other methods pass, too.
 const ALLOWED: &[u8] = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
+/// The detail of a request that came over a connection which was made for another host.
+pub(crate) const MISDIRECTED: &str = "misdirected";
+
 /// What becomes of a client's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum After {
@@ -40,6 +43,7 @@ pub(crate) async fn failure(
 ) -> After {
     request.cause = Some(failed.cause);
     request.detail = failed.detail;
+    request.tls = failed.tls;
     if matches!(failed.cause, Cause::ClientError | Cause::SlowClient) {
         request.client.counters().bad_requests.add(1);
     }
@@ -65,20 +69,33 @@ pub(crate) async fn options(down: &mut Downstream, request: &mut Request, keep_a
     writer.field(b"Allow", ALLOWED);
     writer.field(b"X-Request-Id", &request.heads().request_id);
     writer.field(b"Proxy-Status", proxy_status::of_answer(request).as_bytes());
+    headers::hsts(&mut writer, request.client.hsts());
     headers::connection(&mut writer, keep_alive, request.version());
     writer.finish();
     write(down, request, out, keep_alive).await
 }
 
-/// What a connection is told that is not let in: the whole answer.
-pub(crate) fn no_room(client: &Client, request: &mut Request, why: NoRoom) -> Vec<u8> {
+/// Answers plain HTTP on a port that speaks HTTPS.
+#[cold]
+pub(crate) async fn plain_http(down: &mut Downstream, request: &mut Request) -> After {
+    let failed = Failure::of_client(400, "plain_http_on_tls_port");
+    failure(down, request, failed, false).await
+}
+
+/// Counts a connection that is not let in.
+pub(crate) fn count_no_room(client: &Client, why: NoRoom) {
+    match why {
+        NoRoom::Connections => client.reached(Limit::Connections),
+        NoRoom::ConnectionsPerClient => client.reached(Limit::ConnectionsPerClient),
+        NoRoom::Descriptors => {}
+    }
+}
+
+/// What it is told: the whole answer.
+pub(crate) fn no_room(request: &mut Request, why: NoRoom) -> Vec<u8> {
     let (token, explanation) = match why {
-        NoRoom::Connections => {
-            client.reached(Limit::Connections);
-            ("connection_limit", "this listener has as many connections as it may have")
-        }
+        NoRoom::Connections => ("connection_limit", "this listener has as many connections as it may have"),
         NoRoom::ConnectionsPerClient => {
-            client.reached(Limit::ConnectionsPerClient);
             ("client_connection_limit", "this client has as many connections as it may have")
         }
         NoRoom::Descriptors => ("out_of_descriptors", "the proxy has no descriptors left"),
@@ -164,7 +181,13 @@ fn preferred_format(scratch: &Scratch) -> Format {
     )
 }
 
-async fn write(down: &mut Downstream, request: &mut Request, out: Vec<u8>, keep_alive: bool) -> After {
+/// Writes a whole answer.
+pub(crate) async fn write(
+    down: &mut Downstream,
+    request: &mut Request,
+    out: Vec<u8>,
+    keep_alive: bool,
+) -> After {
     debug_assert!(!down.has_answered, "one answer a request");
     down.has_answered = true;
     let written = down.write_all(&out).await;
@@ -191,6 +214,7 @@ fn write_head(
     writer.field(b"Cache-Control", b"no-store");
     writer.field(b"X-Request-Id", &request.heads().request_id);
     writer.field(b"Proxy-Status", proxy_status::of_answer(request).as_bytes());
+    headers::hsts(&mut writer, request.client.hsts());
     match status {
         405 => writer.field(b"Allow", ALLOWED),
         503 => writer.number(b"Retry-After", RETRY_AFTER_SECONDS),
@@ -215,10 +239,17 @@ fn explanation(failed: &Failure) -> &'static str {
             ) => "the request body is malformed",
             Some("ambiguous_path") => "servers may read this path in different ways",
             Some("underscored_field_name") => "a field name has an underscore",
+            Some("host_missing_for_redirect") => {
+                "this is served over HTTPS alone, and a Host field must say where"
+            }
+            Some("plain_http_on_tls_port") => "this port speaks HTTPS: use https:// instead of http://",
             Some("bad_max_forwards") => "Max-Forwards must come once, as a decimal number",
             _ => "the request could not be understood",
         },
         Cause::ClientAbort => "the client has left",
+        Cause::NoRoute if failed.detail == Some(MISDIRECTED) => {
+            "the certificate of this connection is not for this host: make a new connection for it"
+        }
         Cause::NoRoute => "nothing is served under this host and path",
         Cause::NoHealthyBackend => "no server is available for this request",
         Cause::LocalResource => "the proxy ran out of a local resource",

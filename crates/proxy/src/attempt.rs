@@ -7,9 +7,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use evenkeel_model::{Cause, Class, CoreBackend, Fault, NameFailure, Outcome, Rcode, Role, StatusClass};
+use evenkeel_model::{
+    Cause, Class, CoreBackend, Fault, NameFailure, Outcome, Rcode, Role, StatusClass, TlsDetail,
+};
 use evenkeel_routing::{Backend, InFlight, Pick, TrialToken};
-use evenkeel_upstream::ConnectError;
+use evenkeel_upstream::{ConnectError, Connection, TlsFailure};
 
 use crate::contact::OpenStall;
 use crate::core::Core;
@@ -34,6 +36,8 @@ pub(crate) struct Attempt {
     pub(crate) idle: Duration,
     /// How far it got, once it has failed or was cancelled.
     pub(crate) class: Option<Class>,
+    /// What was wrong with TLS, if that is what has failed.
+    pub(crate) tls: Option<TlsDetail>,
 }
 
 /// What an attempt has said about its backend. The first word holds.
@@ -51,6 +55,8 @@ enum Word {
 pub(crate) struct Failure {
     pub(crate) cause: Cause,
     pub(crate) detail: Option<&'static str>,
+    /// What was wrong with TLS, if that is what failed.
+    pub(crate) tls: Option<TlsDetail>,
     /// What to answer, where it is not the cause's own status.
     pub(crate) status: Option<u16>,
     /// A local port was missing; another destination may still have one.
@@ -59,20 +65,32 @@ pub(crate) struct Failure {
 
 impl From<Cause> for Failure {
     fn from(cause: Cause) -> Self {
-        Failure { cause, detail: None, status: None, is_port_shortage: false }
+        Failure { cause, detail: None, tls: None, status: None, is_port_shortage: false }
     }
 }
 
 impl From<ConnectError> for Failure {
     fn from(error: ConnectError) -> Self {
         let ConnectError { cause, is_port_shortage, shortage } = error;
-        Failure { cause, detail: shortage, status: None, is_port_shortage }
+        Failure { detail: shortage, is_port_shortage, ..cause.into() }
     }
 }
 
 impl From<NameFailure> for Failure {
     fn from(NameFailure { cause, rcode }: NameFailure) -> Self {
         Failure { detail: rcode.map(Rcode::as_str), ..cause.into() }
+    }
+}
+
+impl From<TlsFailure> for Failure {
+    fn from(TlsFailure { cause, detail: tls }: TlsFailure) -> Self {
+        Failure { detail: tls.map(TlsDetail::token), tls, ..cause.into() }
+    }
+}
+
+impl From<Failure> for Fault {
+    fn from(failure: Failure) -> Self {
+        Fault { tls: failure.tls, ..failure.cause.into() }
     }
 }
 
@@ -103,6 +121,7 @@ impl Attempt {
             is_reused: false,
             idle: Duration::ZERO,
             class: None,
+            tls: None,
         }
     }
 
@@ -123,6 +142,13 @@ impl Attempt {
     /// A trial must prove that new connections can be made.
     pub(crate) fn needs_fresh_connection(&self) -> bool {
         self.trial.is_some()
+    }
+
+    /// Counts the handshake of its new connection.
+    pub(crate) fn count_handshake(&self, connection: &Connection) {
+        let Some(tls) = connection.socket.tls() else { return };
+        let CoreBackend { handshakes, resumptions, .. } = self.counters();
+        if tls.session().is_resumed() { resumptions } else { handshakes }.add(1);
     }
 
     /// Counts its response head, which came by `now`.
@@ -158,7 +184,7 @@ impl Attempt {
     /// It has failed. What that says is returned, unless it has said something already, or the client left or is to
     /// blame: that is neither success nor failure.
     pub(crate) fn fail(&mut self, fault: Fault, class: Class) -> Option<Verdict> {
-        self.class = Some(class);
+        (self.class, self.tls) = (Some(class), fault.tls);
         self.counters().failures[fault.cause as usize].add(1);
         let is_of_client = matches!(fault.cause, Cause::ClientAbort | Cause::ClientError | Cause::SlowClient);
         if is_of_client || self.word != Word::Nothing {

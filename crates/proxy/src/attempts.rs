@@ -66,7 +66,7 @@ async fn answered(
                 }
             }
             Err((failure, class)) => {
-                request.fail(failure.cause, class);
+                request.fail(failure, class);
                 let is_repeatable = request.is_repeatable(sending);
                 match retry::next(&failure, class, is_repeatable, &mut journey.history) {
                     Next::Elsewhere { costs } => (failure, None, costs),

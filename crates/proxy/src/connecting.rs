@@ -2,12 +2,14 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
 use evenkeel_model::{Cause, Endpoint, NameFailure};
 use evenkeel_routing::{Connections, Member};
-use evenkeel_upstream::{Connection, Idle, Keeping, Taken, connect};
+use evenkeel_tls::Dial;
+use evenkeel_upstream::{Connection, Idle, Keeping, Taken, connect, secure};
 
 use crate::attempt::{Attempt, Failure};
 use crate::core::Core;
@@ -52,12 +54,35 @@ pub(crate) async fn fresh(
     deadlines: &Deadlines,
     now: Instant,
 ) -> Result<Exchange, Failure> {
-    let (due, cause) = deadlines.first(now + deadlines.timeouts.connect, Cause::ConnectTimeout);
-    let mut connecting = pin!(open(&member.endpoints, member.unresolved, now));
+    let due = deadlines.first(now + deadlines.timeouts.connect, Cause::ConnectTimeout);
+    let opening = open(&member.endpoints, member.unresolved, now);
+    let mut connection = in_time(core, down, opening, due, now).await?;
+    attempt.counters().opened.add(1);
+    if let Some(dial) = &member.tls {
+        let now = Instant::now();
+        let due = deadlines.first(now + deadlines.timeouts.tls, Cause::TlsTimeout);
+        // Boxed, so that those in cleartext need no room for it.
+        let securing = Box::pin(secured(connection, dial.clone()));
+        connection = in_time(core, down, securing, due, now).await?;
+        attempt.count_handshake(&connection);
+    }
+    Ok(Exchange::new(connection, false))
+}
+
+/// Waits for a step towards a connection, until its time is up or the client has left.
+async fn in_time(
+    core: &Core,
+    down: &mut Downstream,
+    step: impl Future<Output = Result<Connection, Failure>>,
+    (due, cause): (Instant, Cause),
+    now: Instant,
+) -> Result<Connection, Failure> {
+    let mut step = pin!(step);
     let mut is_timed = false;
-    let connected = poll_fn(|cx| {
-        if let Poll::Ready(connected) = connecting.as_mut().poll(cx) {
-            return Poll::Ready(connected);
+    // Dropped at any point, it closes what it has opened.
+    let done = poll_fn(|cx| {
+        if let Poll::Ready(done) = step.as_mut().poll(cx) {
+            return Poll::Ready(done);
         }
         if down.poll_gone(cx, core) {
             return Poll::Ready(Err(Cause::ClientAbort.into()));
@@ -71,13 +96,11 @@ pub(crate) async fn fresh(
             false => Poll::Pending,
         }
     });
-    let connected = connected.await;
+    let done = done.await;
     if is_timed {
         down.alarm.clear();
     }
-    let connection = connected?;
-    attempt.counters().opened.add(1);
-    Ok(Exchange::new(connection, false))
+    done
 }
 
 /// Connects to the first endpoint that answers, unless the name has none. Has no deadline of its own: the caller drops it.
@@ -90,4 +113,11 @@ pub(crate) async fn open(
         return Err(unresolved.unwrap_or(Cause::DnsFailed.into()).into());
     }
     connect(endpoints, now).await.map_err(Failure::from)
+}
+
+/// Speaks TLS over a new connection. Has no deadline of its own, either.
+pub(crate) async fn secured(connection: Connection, dial: Arc<Dial>) -> Result<Connection, Failure> {
+    let Connection { socket, opened, requests } = connection;
+    let socket = secure(socket, &dial).await?;
+    Ok(Connection { socket, opened, requests })
 }

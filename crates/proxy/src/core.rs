@@ -12,6 +12,7 @@ use arc_swap::Cache;
 use evenkeel_model::{BackendId, Endpoint, Hold, PoolName};
 use evenkeel_routing::{Backend, Member, Pool, Snapshot, View};
 use evenkeel_telemetry::Recorder;
+use evenkeel_tls::Dial;
 use evenkeel_upstream::{Keeping, Sweep};
 
 use crate::contact::{Contact, PoolState};
@@ -20,6 +21,7 @@ use crate::headers::Via;
 use crate::input::Buffers;
 use crate::random::Random;
 use crate::scratch::Scratches;
+use crate::turnstile::Turnstile;
 
 /// One worker's own things.
 pub(crate) struct Core {
@@ -30,6 +32,7 @@ pub(crate) struct Core {
     pub(crate) random: Random,
     pub(crate) date: Date,
     pub(crate) log: Recorder,
+    pub(crate) turnstile: Turnstile,
     newest: RefCell<Cache<View, Arc<Snapshot>>>,
     view: RefCell<Rc<CoreView>>,
     pools: RefCell<HashMap<PoolName, Rc<PoolState>>>,
@@ -52,10 +55,11 @@ pub(crate) struct PoolView {
     pub(crate) contacts: Rc<[Rc<Contact>]>,
 }
 
-/// What is kept for a backend, with the backend that it is kept for, and where that is.
+/// What is kept for a backend, with the backend that it is kept for, where that is, and who it has to be.
 struct Known {
     backend: Arc<Backend>,
     endpoints: Arc<[Endpoint]>,
+    tls: Option<Arc<Dial>>,
     contact: Rc<Contact>,
 }
 
@@ -73,6 +77,7 @@ impl Core {
             random: Random::from_system(),
             date: Date::default(),
             log,
+            turnstile: Turnstile::default(),
             newest: RefCell::new(Cache::new(newest)),
             view: RefCell::new(Rc::new(empty)),
             pools: RefCell::default(),
@@ -123,7 +128,7 @@ impl Core {
         let known = contacts.entry(backend.id.clone()).or_insert_with(|| Known::new(member));
         // Removed and configured again between two looks: the same name, another backend.
         let is_another = !Arc::ptr_eq(&known.backend, backend);
-        if is_another || known.has_left(&member.endpoints) {
+        if is_another || known.has_left(&member.endpoints) || known.dials_otherwise(member) {
             known.contact.hold(true, &known.backend.counters[self.index].idle);
             *known = Known::new(member);
         }
@@ -184,14 +189,29 @@ impl Core {
 
 impl Known {
     fn new(member: &Member) -> Known {
-        let (backend, endpoints) = (member.backend.clone(), member.endpoints.clone());
-        Known { backend, endpoints, contact: Rc::default() }
+        let Member { backend, endpoints, tls, .. } = member;
+        Known {
+            backend: backend.clone(),
+            endpoints: endpoints.clone(),
+            tls: tls.clone(),
+            contact: Rc::default(),
+        }
     }
 
     /// Whether its name has left an address, so that no connection made before may be kept: nobody can say of the busy
     /// ones which of them lead there, and under load an old one would be used for ever.
     fn has_left(&self, endpoints: &[Endpoint]) -> bool {
         self.endpoints.iter().any(|endpoint| !endpoints.contains(endpoint))
+    }
+
+    /// Whether a connection would be made with other TLS now, or with none, or with some: what an old one proved may not be
+    /// enough any more.
+    fn dials_otherwise(&self, member: &Member) -> bool {
+        match (&self.tls, &member.tls) {
+            (Some(old), Some(new)) => !Arc::ptr_eq(old, new),
+            (None, None) => false,
+            (Some(_), None) | (None, Some(_)) => true,
+        }
     }
 }
 

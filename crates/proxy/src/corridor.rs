@@ -7,13 +7,14 @@ use evenkeel_model::{Cause, Limit, StatusClass};
 use evenkeel_routing::Underscores;
 
 use crate::ambiguous::is_ambiguous;
-use crate::answer::{self, After};
+use crate::answer::{self, After, MISDIRECTED};
 use crate::attempt::Failure;
 use crate::attempts::attempts;
 use crate::core::{Core, CoreView};
 use crate::deliver::{self, deliver};
 use crate::downstream::Downstream;
 use crate::headers::{self, ToBackend};
+use crate::redirect;
 use crate::request::Request;
 use crate::scratch::Scratch;
 
@@ -23,11 +24,15 @@ pub(crate) async fn walk(core: &Rc<Core>, down: &mut Downstream, request: &mut R
     let is_trusted = down.client.sender.is_trusted(&view.snapshot.forwarding);
     headers::note_request_id(core, request.scratch(), is_trusted);
     request.attempts_before = headers::attempts_before(request.heads(), is_trusted);
-    match admit(&view, down, request) {
+    match admit(&view, down, request, is_trusted) {
         Ok(Admission::Forward) => {}
         Ok(Admission::Options) => {
             let keep_alive = goes_on(down, request);
             return answer::options(down, request, keep_alive).await;
+        }
+        Ok(Admission::Redirect(port)) => {
+            let keep_alive = goes_on(down, request);
+            return redirect::answer(down, request, port, keep_alive).await;
         }
         Err(failure) => {
             let keep_alive = goes_on(down, request);
@@ -40,6 +45,7 @@ pub(crate) async fn walk(core: &Rc<Core>, down: &mut Downstream, request: &mut R
         is_trusted,
         via: view.via.as_ref(),
         unnamed: unnamed.as_deref(),
+        host: view.snapshot.pools[request.route().pool].rule.host.as_deref(),
         number: request.attempts_before.saturating_add(1),
     };
     headers::to_backend(request.scratch(), way);
@@ -72,14 +78,27 @@ enum Admission {
     Forward,
     /// It asks what evenkeel itself can do.
     Options,
+    /// It belongs to this port, over HTTPS.
+    Redirect(u16),
 }
 
 /// Checks what the listener allows, and finds the route.
-fn admit(view: &CoreView, down: &Downstream, request: &mut Request) -> Result<Admission, Failure> {
+fn admit(
+    view: &CoreView,
+    down: &Downstream,
+    request: &mut Request,
+    is_trusted: bool,
+) -> Result<Admission, Failure> {
     #[cfg(test)]
     assert!(!request.heads().head.starts_with(b"GET /panic "), "a test wants this request to panic");
     let heads = request.heads();
     let rule = &down.client.listener.rule;
+    if let Some(port) = rule.redirect_to_https {
+        return match heads.request.method == Method::Options && is_for_evenkeel(heads)? {
+            true => Ok(Admission::Options),
+            false => redirect::check(heads).map(|()| Admission::Redirect(port)),
+        };
+    }
     let most = rule.limits.body_bytes;
     if matches!(heads.request.body, BodyKind::Length(length) if most > 0 && length > most) {
         down.client.reached(Limit::BodyBytes);
@@ -96,6 +115,12 @@ fn admit(view: &CoreView, down: &Downstream, request: &mut Request) -> Result<Ad
         return Ok(Admission::Options);
     }
     let host = heads.request.authority.of(&heads.head);
+    if let Some(secure) = &down.client.secure
+        && !is_trusted
+        && !secure.serves(host)
+    {
+        return Err(Failure { status: Some(421), ..Failure::because(Cause::NoRoute, MISDIRECTED) });
+    }
     let path = heads.request.path_without_query(&heads.head);
     if rule.refuse_ambiguous_paths && is_ambiguous(path) {
         return Err(Failure::of_client(400, "ambiguous_path"));

@@ -12,7 +12,7 @@ use crate::contact::Contact;
 use crate::core::Core;
 use crate::downstream::Downstream;
 use crate::exchange::{Exchange, Outgoing};
-use crate::flow::{Coding, Flow, FlowError};
+use crate::flow::{Coding, Flow};
 use crate::headers::{self, ToClient};
 use crate::journey::Journey;
 use crate::proxy_status;
@@ -39,8 +39,9 @@ pub(crate) fn prepare(
     let way = way_to_client(down, request, sending.is_done());
     let status = request.heads().response.status;
     let proxy_status = (status >= 500).then(|| proxy_status::of_relayed(request, status));
+    let added = (proxy_status.as_deref(), down.client.hsts());
     let Scratch { response, to_client, .. } = request.scratch();
-    headers::to_client(core, response, exchange.input.filled(), way, proxy_status.as_deref(), to_client);
+    headers::to_client(core, response, exchange.input.filled(), way, added, to_client);
     let head_bytes = response.length as u64;
     let mut body = BodyDecoder::new(response.body);
     if response.nominates {
@@ -49,12 +50,9 @@ pub(crate) fn prepare(
     exchange.consume(response.length, core);
     let mut answer = Flow::new(to_client.len(), body, way.coding, u64::MAX);
     if let Err(error) = answer.begin(&mut exchange.input, &core.buffers) {
-        let cause = relay::cause_of(&error);
-        request.fail(cause, Class::Answered);
-        return Err(match error {
-            FlowError::Body(bad) => Failure::because(cause, bad.token()),
-            FlowError::Read | FlowError::TooLarge | FlowError::Write => cause.into(),
-        });
+        let failure = relay::failure_of(&error);
+        request.fail(failure, Class::Answered);
+        return Err(failure);
     }
     Ok(Delivery { way, answer, head_bytes })
 }
@@ -92,14 +90,15 @@ pub(crate) async fn deliver(
     let Some(attempt) = &mut request.attempt else { return After::Abort };
     attempt.counters().bytes_out.add(sending.written());
     attempt.counters().bytes_in.add(head_bytes + answer.moved());
-    if let Err(cause) = relayed {
-        request.fail(cause, Class::Forwarded);
-        request.cause = Some(cause);
+    if let Err(failure) = relayed {
+        request.fail(failure, Class::Forwarded);
+        (request.cause, request.detail) = (Some(failure.cause), failure.detail);
         return After::Abort;
     }
     attempt.succeed();
-    if is_reusable {
-        park(request, &ready.contact, ready.exchange.connection, ready.connections);
+    match is_reusable {
+        true => park(request, &ready.contact, ready.exchange.connection, ready.connections),
+        false => ready.exchange.connection.socket.take_leave(),
     }
     if way.only_close_ends_it {
         down.socket.end_on_close();
@@ -131,10 +130,12 @@ pub(crate) fn keep_unread(journey: &Journey<'_>, request: &Request, mut exchange
 /// long it does, that is noted.
 #[inline]
 fn park(request: &Request, contact: &Contact, mut connection: Connection, rule: Connections) {
-    let Some(attempt) = request.attempt.as_ref().filter(|_| !contact.is_held()) else { return };
     let announced = request.heads().response.keep_alive_timeout;
+    let is_kept = !contact.is_held() && announced != Some(0);
+    let Some(attempt) = request.attempt.as_ref().filter(|_| is_kept) else {
+        return connection.socket.take_leave();
+    };
     match announced {
-        Some(0) => return,
         Some(seconds) => attempt.backend().idle_limit.announce(seconds),
         None => {}
     }
@@ -201,5 +202,8 @@ pub(crate) async fn upgrade(
     request.read_clock();
     request.bytes_in = moved.from_client;
     request.bytes_out = moved.to_client;
-    After::Close
+    match moved.is_whole {
+        true => After::Close,
+        false => After::Abort,
+    }
 }

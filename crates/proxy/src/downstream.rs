@@ -19,6 +19,7 @@ use crate::headers::Sender;
 use crate::input::{Input, LARGE};
 use crate::request::Request;
 use crate::scratch::Scratch;
+use crate::secure::Secure;
 
 /// How long a connection that is closed after an early answer goes on reading, so that the answer arrives.
 const LINGER: Duration = Duration::from_secs(2);
@@ -32,6 +33,8 @@ pub(crate) struct Client {
     pub(crate) listener: Arc<Listener>,
     pub(crate) peer: SocketAddr,
     pub(crate) sender: Sender,
+    /// Its TLS; `None`: cleartext.
+    pub(crate) secure: Option<Box<Secure>>,
     pub(crate) limits: HeadLimits,
     /// Whether the listener closes, so that each response is the connection's last.
     pub(crate) is_draining: Rc<Cell<bool>>,
@@ -48,6 +51,8 @@ pub(crate) struct Downstream {
     pub(crate) since: Instant,
     /// Requests begun on it.
     pub(crate) requests: u64,
+    /// Whether it waits for a request, so that an end of it is a clean one.
+    pub(crate) is_between: bool,
     /// Whether part of a response was written, so that no other can take its place.
     pub(crate) has_answered: bool,
     /// Whether the client has closed its sending side.
@@ -67,6 +72,12 @@ pub(crate) enum Arrival {
 }
 
 impl Client {
+    /// The value of `Strict-Transport-Security`, which has no meaning in cleartext (RFC 6797, section 7.2).
+    #[inline]
+    pub(crate) fn hsts(&self) -> Option<&[u8]> {
+        self.secure.as_ref().and(self.listener.rule.hsts.as_ref()).map(|value| value.as_bytes())
+    }
+
     /// This core's counters of the listener.
     pub(crate) fn counters(&self) -> &CoreListener {
         &self.listener.counters[self.core]
@@ -97,6 +108,7 @@ impl Downstream {
 
     /// Waits for the next request; the head's deadline runs from its first byte.
     pub(crate) async fn arrival(&mut self, core: &Rc<Core>) -> Arrival {
+        self.is_between = true;
         if self.input.is_empty() && !self.first_bytes(core).await {
             return Arrival::Nothing;
         }
@@ -135,7 +147,7 @@ impl Downstream {
             self.alarm.clear();
         }
         self.requests += 1;
-        self.has_answered = false;
+        (self.is_between, self.has_answered) = (false, false);
         match read {
             Ok(Ok(true)) => {
                 self.take_head(core, request.scratch());
@@ -286,5 +298,27 @@ impl Downstream {
             if self.alarm.poll_passed(cx) { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
+    }
+
+    /// Says to the peer of a TLS connection that the answer is whole, before the close.
+    pub(crate) async fn leave(&mut self) {
+        if self.socket.tls().is_none() {
+            return;
+        }
+        let now = Instant::now();
+        self.alarm.set(now + LINGER, now);
+        poll_fn(|cx| match self.socket.poll_shutdown(cx).is_ready() || self.alarm.poll_passed(cx) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        })
+        .await;
+    }
+}
+
+impl Drop for Downstream {
+    fn drop(&mut self) {
+        if self.is_between {
+            self.socket.take_leave();
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use evenkeel_model::{Address, BackendId, PerCore, Phase, PoolName, Report, Status};
+use evenkeel_model::{Address, BackendId, CoreListener, PerCore, Phase, PoolName, Report, Status};
 use evenkeel_routing::{
     Backend, ForwardingRule, HostMatch, Listener, ListenerRule, Member, PathMatch, Pool, PoolRule, Readings,
     Route, Router, Rule, Snapshot, View, Wake,
@@ -128,15 +128,20 @@ pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 pub(crate) struct Proxy {
     pub(crate) pool: Arc<Pool>,
     rule: ListenerRule,
+    forwarding: ForwardingRule,
     view: View,
     address: SocketAddr,
     readings: Vec<Readings>,
-    _fleet: Fleet,
+    fleet: Fleet,
 }
 
 impl Proxy {
     pub(crate) fn start(pool: Pool) -> Proxy {
-        let (rule, pool) = (listener(), Arc::new(pool));
+        Proxy::start_on(listener(), pool)
+    }
+
+    pub(crate) fn start_on(rule: ListenerRule, pool: Pool) -> Proxy {
+        let pool = Arc::new(pool);
         let view: View = Arc::new(ArcSwap::from_pointee(snapshot(&rule, pool.clone())));
         let group = ListenerGroup::open(&rule, 1).unwrap();
         let address = group.local_address();
@@ -144,7 +149,7 @@ impl Proxy {
         let mut fleet = Fleet::start(FleetOptions { workers: 1, view: view.clone(), access_log }).unwrap();
         fleet.open(group);
         let readings = pool.members.iter().map(|_| Readings::default()).collect();
-        Proxy { pool, rule, view, address, readings, _fleet: fleet }
+        Proxy { pool, rule, forwarding: ForwardingRule::default(), view, address, readings, fleet }
     }
 
     /// Publishes the pool with members that were changed.
@@ -152,7 +157,38 @@ impl Proxy {
         let mut members = self.pool.members.clone();
         change(&mut members);
         self.pool = Arc::new(pool(self.pool.rule.clone(), members));
-        self.view.store(Arc::new(snapshot(&self.rule, self.pool.clone())));
+        self.store();
+    }
+
+    /// Publishes a changed listener.
+    pub(crate) fn publish_listener(&mut self, change: impl FnOnce(&mut ListenerRule)) {
+        change(&mut self.rule);
+        self.store();
+    }
+
+    /// Believes everybody on this machine.
+    pub(crate) fn trust_all(&mut self) {
+        self.forwarding.trusted_networks = vec!["127.0.0.0/8".parse().unwrap()];
+        self.store();
+    }
+
+    fn store(&self) {
+        let snapshot = snapshot(&self.rule, self.pool.clone());
+        self.view.store(Arc::new(Snapshot { forwarding: self.forwarding.clone(), ..snapshot }));
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What the worker has counted since the listener was last published.
+    pub(crate) fn counters(&self) -> Arc<PerCore<CoreListener>> {
+        self.view.load().listener("edge").unwrap().counters.clone()
+    }
+
+    /// Closes the listener and lets what is open go on for `drain`.
+    pub(crate) fn drain(&mut self, drain: Duration) {
+        self.fleet.drain(drain);
     }
 
     /// Sends a request without a body on a connection of its own, which stands open.

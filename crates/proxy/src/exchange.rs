@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use evenkeel_http1::{BadResponse, BodyDecoder, BodyKind, HeadLimits, Method, ResponseHead};
 use evenkeel_model::{Cause, Limit, Reached};
-use evenkeel_upstream::Connection;
+use evenkeel_upstream::{Connection, TlsFailure};
 
 use crate::attempt::Failure;
 use crate::core::Core;
@@ -74,7 +74,7 @@ impl Exchange {
     pub(crate) fn reached(&self, request: &Flow) -> Reached {
         if self.has_answered() {
             Reached::Answered
-        } else if request.is_untouched() {
+        } else if request.is_untouched() && !self.connection.socket.is_within_write() {
             Reached::Ready
         } else {
             Reached::Sent
@@ -246,7 +246,7 @@ impl Exchange {
                 self.has_stopped = true;
                 Ok(())
             }
-            FlowError::Read => Err(Cause::ClientAbort.into()),
+            FlowError::Read(_) | FlowError::Cut => Err(Cause::ClientAbort.into()),
             FlowError::Body(evenkeel_http1::BadBody::Truncated) => Err(Cause::ClientAbort.into()),
             FlowError::Body(bad) => Err(Failure::of_client(400, bad.token())),
             FlowError::TooLarge => {
@@ -286,9 +286,12 @@ impl Exchange {
     }
 
     fn failed(&self, error: &io::Error) -> Failure {
-        match error.kind() {
-            io::ErrorKind::TimedOut => Failure::because(Cause::HeadTimeout, "tcp_user_timeout"),
-            _ => self.closed().into(),
+        match TlsFailure::of(error) {
+            Some(failure) => failure.into(),
+            None if error.kind() == io::ErrorKind::TimedOut => {
+                Failure::because(Cause::HeadTimeout, "tcp_user_timeout")
+            }
+            None => self.closed().into(),
         }
     }
 

@@ -10,7 +10,7 @@ use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
 
 use evenkeel_http1::{BadBody, BodyDecoder};
-use evenkeel_upstream::Socket;
+use evenkeel_upstream::{Socket, TlsFailure};
 
 use crate::input::{Buffers, Input, LARGE};
 
@@ -55,8 +55,10 @@ pub(crate) struct Flow {
 /// Why a message did not get across.
 #[derive(Debug)]
 pub(crate) enum FlowError {
-    /// The source failed.
-    Read,
+    /// The source failed; by TLS, if that is told.
+    Read(Option<TlsFailure>),
+    /// The source ended where only its word would show that nothing is missing, and it gave none (RFC 9112, section 9.8).
+    Cut,
     /// The source's framing is wrong, or it ended too early.
     Body(BadBody),
     /// More payload than allowed.
@@ -216,7 +218,7 @@ impl Flow {
             match ends.input.poll_fill(cx, ends.source, ends.buffers, LARGE) {
                 Poll::Ready(Ok(0)) => self.source_ended()?,
                 Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(_)) => return Poll::Ready(Err(FlowError::Read)),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(self.source_failed(&error))),
                 Poll::Pending => return Poll::Pending,
             }
         }
@@ -253,6 +255,15 @@ impl Flow {
         if self.coding == Coding::Chunked {
             self.piece = Some(Piece::END);
         }
+    }
+
+    #[cold]
+    fn source_failed(&mut self, error: &io::Error) -> FlowError {
+        if error.kind() != io::ErrorKind::UnexpectedEof {
+            return FlowError::Read(TlsFailure::of(error));
+        }
+        // How the body is framed says whether it is whole, unless only the end does.
+        self.source_ended().err().unwrap_or(FlowError::Cut)
     }
 
     fn source_ended(&mut self) -> Result<(), FlowError> {

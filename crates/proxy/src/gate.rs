@@ -9,20 +9,21 @@ use std::time::Instant;
 
 use evenkeel_http1::HeadLimits;
 use evenkeel_routing::Listener;
-use evenkeel_upstream::Socket;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use crate::answer;
 use crate::client_limit::{ClientCounts, ClientPlace};
+use crate::complaints::Complaints;
 use crate::core::Core;
-use crate::downstream::{Client, Downstream};
+use crate::downstream::Client;
+use crate::entrance::Entry;
 use crate::headers::Sender;
-use crate::input::Input;
+use crate::lobby::Lobby;
 use crate::peers::Place;
 use crate::request::Request;
-use crate::serve::serve;
+use crate::secure::Secure;
 
 /// Why a connection is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,10 +38,13 @@ pub(crate) enum NoRoom {
 
 /// A listener, as one worker serves it.
 pub(crate) struct Gate {
-    core: Rc<Core>,
+    pub(crate) core: Rc<Core>,
     /// The rule of a new connection; the last one known once the listener is gone from the snapshot.
     listener: RefCell<Arc<Listener>>,
     clients: Arc<ClientCounts>,
+    /// Who is shaking hands.
+    pub(crate) lobby: Rc<Lobby>,
+    pub(crate) complaints: Complaints,
     pub(crate) is_draining: Rc<Cell<bool>>,
     pub(crate) closing: Notify,
     connections: RefCell<HashMap<u64, AbortHandle>>,
@@ -63,6 +67,8 @@ impl Gate {
             core: core.clone(),
             listener: RefCell::new(listener),
             clients: clients.clone(),
+            lobby: Rc::default(),
+            complaints: Complaints::default(),
             is_draining: Rc::default(),
             closing: Notify::new(),
             connections: RefCell::default(),
@@ -115,19 +121,30 @@ impl Gate {
         self.core.release_idle();
     }
 
-    /// Tells a client that there is no room; nobody waits until it is read.
+    /// Tells a client that there is no room, unless it speaks TLS; nobody waits until it is read.
     fn refuse(&self, listener: Arc<Listener>, stream: &TcpStream, peer: SocketAddr, why: NoRoom) {
         listener.counters[self.core.index].refused.add(1);
-        let client = Rc::new(self.client(listener, peer));
+        let is_tls = listener.rule.tls.is_some();
+        let client = Rc::new(self.client(listener, peer, None));
+        answer::count_no_room(&client, why);
+        if is_tls {
+            // It waits for a handshake, and that would cost more than there is.
+            return;
+        }
         let mut request = Request::new(&self.core, &client, Instant::now());
-        let told = answer::no_room(&client, &mut request, why);
+        let told = answer::no_room(&mut request, why);
         // A client that does not take even this is not waited for.
         let _ = stream.try_write(&told);
         // What it has sent already would turn the close into a reset.
         let _ = stream.try_read(&mut [0; 4096]);
     }
 
-    fn client(&self, listener: Arc<Listener>, peer: SocketAddr) -> Client {
+    pub(crate) fn client(
+        &self,
+        listener: Arc<Listener>,
+        peer: SocketAddr,
+        secure: Option<Box<Secure>>,
+    ) -> Client {
         let limits = &listener.rule.limits;
         let limits =
             HeadLimits { head_bytes: limits.head_bytes, fields: limits.fields, uri_bytes: limits.uri_bytes };
@@ -136,6 +153,7 @@ impl Gate {
             listener,
             peer,
             sender: Sender::new(peer.ip()),
+            secure,
             limits,
             is_draining: self.is_draining.clone(),
         }
@@ -150,13 +168,8 @@ impl Gate {
         let id = self.next.get();
         self.next.set(id + 1);
         listener.counters[self.core.index].open.add(1);
-        let entry = Entry { gate: self.clone(), listener, id };
-        let task = tokio::task::spawn_local(async move {
-            let Accepted { stream, peer, place } = accepted;
-            let mut down = entry.downstream(stream, peer);
-            serve(&entry.gate.core, &mut down).await;
-            drop((down, client_place, place));
-        });
+        let entry = Entry { gate: self.clone(), listener, id, opened: Instant::now() };
+        let task = tokio::task::spawn_local(entry.run(accepted, client_place));
         self.connections.borrow_mut().insert(id, task.abort_handle());
     }
 
@@ -180,42 +193,15 @@ impl Gate {
         self.connections.borrow().len()
     }
 
+    /// Forgets a connection that has ended.
+    pub(crate) fn left(&self, id: u64) {
+        self.connections.borrow_mut().remove(&id);
+    }
+
     /// Cuts what is still open.
     pub(crate) fn cut(&self) {
         for task in self.connections.borrow().values() {
             task.abort();
         }
-    }
-}
-
-/// A connection in its gate's list and count, until it is dropped.
-struct Entry {
-    gate: Rc<Gate>,
-    listener: Arc<Listener>,
-    id: u64,
-}
-
-impl Entry {
-    fn downstream(&self, stream: TcpStream, peer: SocketAddr) -> Downstream {
-        let client = self.gate.client(self.listener.clone(), peer);
-        let now = Instant::now();
-        Downstream {
-            socket: Socket::Tcp(stream),
-            input: Input::default(),
-            alarm: self.gate.core.sweep.alarm(),
-            client: Rc::new(client),
-            opened: now,
-            since: now,
-            requests: 0,
-            has_answered: false,
-            has_ended: false,
-        }
-    }
-}
-
-impl Drop for Entry {
-    fn drop(&mut self) {
-        self.listener.counters[self.gate.core.index].open.subtract(1);
-        self.gate.connections.borrow_mut().remove(&self.id);
     }
 }

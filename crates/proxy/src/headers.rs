@@ -17,6 +17,9 @@ const LONGEST_REQUEST_ID: usize = 128;
 /// Tells backends which attempt of a request they see: 1 is the first.
 const ATTEMPT: &[u8] = b"X-Evenkeel-Attempt";
 
+/// What stands between the members of a list.
+const LIST: &[u8] = b", ";
+
 /// What evenkeel adds to a head, in bytes, as a rule.
 const ROOM: usize = 512;
 
@@ -134,32 +137,36 @@ pub(crate) struct ToBackend<'a> {
     pub(crate) number: u64,
     /// The authority of a request of HTTP/1.0 that names none: where it was sent to (RFC 9112, section 3.3).
     pub(crate) unnamed: Option<&'a str>,
+    /// What backends see as `Host`, where it is not what the client sent.
+    pub(crate) host: Option<&'a str>,
 }
 
 /// Writes the request head for a backend into `scratch.to_backend`.
 pub(crate) fn to_backend(scratch: &mut Scratch, way: ToBackend<'_>) {
-    let ToBackend { client, is_trusted, via, unnamed, number } = way;
+    let ToBackend { client, is_trusted, via, unnamed, host, number } = way;
     let rule = &client.listener.rule;
     let Scratch { request, head, to_backend: out, request_id, attempt_at, .. } = scratch;
     out.clear();
     out.reserve(head.len() + ROOM);
     let mut writer = request_line(request, head, out);
     // First, as RFC 9112 section 3.2 wants it.
-    writer.field(b"Host", unnamed.map_or(request.authority.of(head), str::as_bytes));
+    writer.field(b"Host", host.or(unnamed).map_or(request.authority.of(head), str::as_bytes));
     let mut run = Run::new(head);
     let mut via_before = None;
-    let mut forwarded_for = None;
+    let (mut forwarded_for, mut certificate) = (None, None);
     for field in &request.fields {
         let value = field.value.of(head);
         match field.known {
             Known::Host => continue,
-            Known::Via => via_before = Some(join(via_before, value)),
-            Known::XForwardedFor if is_trusted => forwarded_for = Some(join(forwarded_for, value)),
+            Known::Via => via_before = Some(join(via_before, LIST, value)),
+            Known::XForwardedFor if is_trusted => forwarded_for = Some(join(forwarded_for, LIST, value)),
+            Known::XForwardedClientCert if is_trusted => certificate = Some(join(certificate, b",", value)),
             Known::XForwardedProto | Known::XForwardedHost | Known::Forwarded | Known::ForwardingOther
                 if is_trusted => {}
             Known::XForwardedFor
             | Known::XForwardedProto
             | Known::XForwardedHost
+            | Known::XForwardedClientCert
             | Known::Forwarded
             | Known::ForwardingOther => continue,
             Known::XRequestId | Known::Attempt | Known::ContentLength => continue,
@@ -176,15 +183,16 @@ pub(crate) fn to_backend(scratch: &mut Scratch, way: ToBackend<'_>) {
             _ => {}
         }
         match field.known {
-            Known::Via | Known::XForwardedFor => {}
+            Known::Via | Known::XForwardedFor | Known::XForwardedClientCert => {}
             _ => run.copy(&mut writer, field),
         }
     }
     run.end(&mut writer);
-    forwarding(&mut writer, request, head, (&client.sender, is_trusted), forwarded_for);
+    forwarding(&mut writer, request, head, (client, is_trusted), forwarded_for);
+    client_certificate(&mut writer, client, certificate);
     writer.field(b"X-Request-Id", request_id);
     match (via_before, via.map(|via| via.of(request.version))) {
-        (Some(before), Some(ours)) => writer.field(b"Via", &join(Some(before), ours)),
+        (Some(before), Some(ours)) => writer.field(b"Via", &join(Some(before), LIST, ours)),
         (Some(only), None) => writer.field(b"Via", &only),
         (None, Some(only)) => writer.field(b"Via", only),
         (None, None) => {}
@@ -248,20 +256,34 @@ fn forwarding(
     writer: &mut HeadWriter<'_>,
     request: &RequestHead,
     head: &[u8],
-    (sender, is_trusted): (&Sender, bool),
+    (client, is_trusted): (&Client, bool),
     before: Option<Vec<u8>>,
 ) {
     match before {
-        Some(before) => writer.field(b"X-Forwarded-For", &join(Some(before), sender.text())),
-        None => writer.field(b"X-Forwarded-For", sender.text()),
+        Some(before) => {
+            writer.field(b"X-Forwarded-For", &join(Some(before), LIST, client.sender.text()));
+        }
+        None => writer.field(b"X-Forwarded-For", client.sender.text()),
     }
     let has = |known| is_trusted && request.fields.iter().any(|field| field.known == known);
     if !has(Known::XForwardedProto) {
-        writer.field(b"X-Forwarded-Proto", b"http");
+        let is_https = client.secure.is_some();
+        writer.field(b"X-Forwarded-Proto", if is_https { b"https" } else { b"http" });
     }
     if !has(Known::XForwardedHost) && !request.authority.is_empty() {
         writer.field(b"X-Forwarded-Host", request.authority.of(head));
     }
+}
+
+/// Says who the client is by its certificate, behind what trusted proxies before us say of theirs.
+fn client_certificate(writer: &mut HeadWriter<'_>, client: &Client, before: Option<Vec<u8>>) {
+    let ours = client.secure.as_ref().and_then(|secure| secure.certificate.as_deref());
+    let all = match (before, ours) {
+        (before, Some(ours)) => join(before, b",", ours),
+        (Some(before), None) => before,
+        (None, None) => return,
+    };
+    writer.field(b"X-Forwarded-Client-Cert", &all);
 }
 
 fn framing_to_backend(
@@ -310,7 +332,7 @@ pub(crate) fn to_client(
     response: &ResponseHead,
     head: &[u8],
     way: ToClient,
-    proxy_status: Option<&str>,
+    (proxy_status, hsts_value): (Option<&str>, Option<&[u8]>),
     out: &mut Vec<u8>,
 ) {
     out.clear();
@@ -326,6 +348,7 @@ pub(crate) fn to_client(
             Known::Trailer if !has_trailers => continue,
             Known::Date => has_date = true,
             Known::Drain => continue,
+            Known::StrictTransportSecurity if hsts_value.is_some() => continue,
             known if known.is_hop_by_hop() => continue,
             _ => {}
         }
@@ -339,11 +362,20 @@ pub(crate) fn to_client(
     if !has_date {
         writer.field(b"Date", &core.date.text());
     }
+    hsts(&mut writer, hsts_value);
     if way.coding == Coding::Chunked {
         writer.field(b"Transfer-Encoding", b"chunked");
     }
     connection(&mut writer, way.keep_alive, way.client);
     writer.finish();
+}
+
+/// Says that browsers shall come over HTTPS alone, where the listener says so (RFC 6797).
+#[inline]
+pub(crate) fn hsts(writer: &mut HeadWriter<'_>, value: Option<&[u8]>) {
+    if let Some(value) = value {
+        writer.field(b"Strict-Transport-Security", value);
+    }
 }
 
 /// Says whether the connection goes on, where that is not the version's default.
@@ -376,11 +408,11 @@ fn value_of<'a>(request: &RequestHead, head: &'a [u8], known: Known) -> Option<&
 }
 
 /// Joins the values of a field that stands several times (RFC 9110, section 5.3).
-fn join(before: Option<Vec<u8>>, value: &[u8]) -> Vec<u8> {
+fn join(before: Option<Vec<u8>>, between: &[u8], value: &[u8]) -> Vec<u8> {
     match before {
         None => value.to_vec(),
         Some(mut all) => {
-            all.extend_from_slice(b", ");
+            all.extend_from_slice(between);
             all.extend_from_slice(value);
             all
         }

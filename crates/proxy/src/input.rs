@@ -43,6 +43,13 @@ impl Buffers {
 }
 
 impl Input {
+    /// With bytes that were read elsewhere.
+    #[cold]
+    pub(crate) fn holding(bytes: Vec<u8>) -> Self {
+        let end = bytes.len();
+        Input { storage: bytes, start: 0, end }
+    }
+
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.start == self.end

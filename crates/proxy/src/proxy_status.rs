@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use evenkeel_model::Cause;
+use evenkeel_model::{Cause, TlsDetail};
 use evenkeel_routing::Snapshot;
 
 use crate::request::Request;
@@ -21,6 +21,9 @@ pub(crate) fn of_answer(request: &Request) -> String {
     let _ = write!(member, "; error={}", error(cause, request.detail));
     if let (Cause::DnsFailed, Some(rcode)) = (cause, request.detail) {
         let _ = write!(member, "; rcode=\"{rcode}\"");
+    }
+    if let (Cause::TlsAlert, Some((number, name))) = (cause, request.tls.and_then(TlsDetail::alert)) {
+        let _ = write!(member, "; alert-id={number}; alert-message={name}");
     }
     next_hop(&mut member, request, &view.snapshot);
     let _ = write!(member, "; details=\"{}\"", details(cause, request));

@@ -64,8 +64,7 @@ impl Journey<'_> {
         let mut lanes = vec![self.first_lane(request, sending, stalled), self.lane(request, hedge)];
         loop {
             let now = request.now;
-            let due = lanes.iter().map(|lane| lane.due.0).chain(stall).min().unwrap_or(now);
-            let event = self.step(down, request.method(), &mut lanes, due, now).await;
+            let event = self.step(down, request.method(), &mut lanes, stall, now).await;
             let now = request.read_clock();
             match event {
                 // While others run, a backend's own error is no more than one that has failed.
@@ -119,6 +118,7 @@ impl Journey<'_> {
         Lane {
             attempt,
             line: Line::Waiting(stalled),
+            dial: None,
             head: request.heads().to_backend.clone(),
             sending: std::mem::replace(sending, flow_of(0)),
             response: ResponseHead::default(),
@@ -143,6 +143,7 @@ impl Journey<'_> {
         Lane {
             attempt,
             line: Line::Connecting(connecting),
+            dial: member.tls.clone(),
             sending: flow_of(head.len()),
             head,
             response: ResponseHead::default(),
@@ -159,11 +160,11 @@ impl Journey<'_> {
         down: &mut Downstream,
         method: Method,
         lanes: &mut [Lane],
-        due: Instant,
+        stall: Option<Instant>,
         now: Instant,
     ) -> Event {
         let limits = self.head_limits();
-        down.alarm.set(due, now);
+        let mut timed = None;
         // Dropped with the request at any point: every connection is closed with it.
         let event = poll_fn(|cx| {
             for (index, lane) in lanes.iter_mut().enumerate() {
@@ -177,6 +178,10 @@ impl Journey<'_> {
             }
             if down.poll_gone(cx, self.core) {
                 return Poll::Ready(Event::ClientLeft);
+            }
+            let due = lanes.iter().map(|lane| lane.due.0).chain(stall).min().unwrap_or(now);
+            if timed.replace(due) != Some(due) {
+                down.alarm.set(due, now);
             }
             match down.alarm.poll_passed(cx) {
                 true => Poll::Ready(Event::TimePassed),
@@ -201,7 +206,7 @@ impl Journey<'_> {
         let lane = lanes.remove(index);
         let fault = match failure.cause {
             Cause::UpstreamStatus => error_of(lane.response.status),
-            cause => cause.into(),
+            _ => failure.into(),
         };
         request.attempt = Some(lane.attempt);
         if lanes.is_empty() {

@@ -7,6 +7,7 @@ use std::time::Instant;
 use evenkeel_http1::BadBody;
 use evenkeel_model::{Cause, Limit};
 
+use crate::attempt::Failure;
 use crate::core::Core;
 use crate::deadline::Deadlines;
 use crate::downstream::Downstream;
@@ -22,7 +23,7 @@ pub(crate) async fn relay(
     head: &[u8],
     mut outgoing: Outgoing<'_>,
     deadlines: &Deadlines,
-) -> Result<(), Cause> {
+) -> Result<(), Failure> {
     let mut timed = None;
     let relayed = poll_fn(|cx| {
         let ends = &mut Ends {
@@ -33,17 +34,17 @@ pub(crate) async fn relay(
             buffers: &core.buffers,
         };
         if let Poll::Ready(result) = answer.poll(cx, ends) {
-            return Poll::Ready(result.map_err(|error| cause_of(&error)));
+            return Poll::Ready(result.map_err(|error| failure_of(&error)));
         }
         // The answer has begun: what becomes of the rest of the request no longer changes it.
         let sent = exchange.poll_send(cx, core, down, &mut outgoing);
         if matches!(sent, Poll::Ready(Err(_))) {
-            return Poll::Ready(Err(Cause::ClientAbort));
+            return Poll::Ready(Err(Cause::ClientAbort.into()));
         }
         let waiting = answer.waiting();
         let is_client_slow = waiting == Waiting::Sink || exchange.waits_for_client(outgoing.request);
         if waiting == Waiting::Source && !is_client_slow && down.poll_gone(cx, core) {
-            return Poll::Ready(Err(Cause::ClientAbort));
+            return Poll::Ready(Err(Cause::ClientAbort.into()));
         }
         let progress = answer.written() + outgoing.request.written();
         if timed != Some((is_client_slow, progress)) {
@@ -57,10 +58,10 @@ pub(crate) async fn relay(
         }
         match (down.alarm.poll_passed(cx), is_client_slow) {
             (false, _) => Poll::Pending,
-            (true, false) => Poll::Ready(Err(Cause::BodyIdleTimeout)),
+            (true, false) => Poll::Ready(Err(Cause::BodyIdleTimeout.into())),
             (true, true) => {
                 down.client.reached(Limit::BodyIdle);
-                Poll::Ready(Err(Cause::SlowClient))
+                Poll::Ready(Err(Cause::SlowClient.into()))
             }
         }
     });
@@ -71,10 +72,13 @@ pub(crate) async fn relay(
     relayed
 }
 
-pub(crate) fn cause_of(error: &FlowError) -> Cause {
+pub(crate) fn failure_of(error: &FlowError) -> Failure {
     match error {
-        FlowError::Read | FlowError::Body(BadBody::Truncated) => Cause::BodyTruncated,
-        FlowError::Body(_) | FlowError::TooLarge => Cause::BadChunk,
-        FlowError::Write => Cause::ClientAbort,
+        FlowError::Read(Some(tls)) => Failure { cause: Cause::BodyTruncated, ..(*tls).into() },
+        FlowError::Read(None) | FlowError::Body(BadBody::Truncated) => Cause::BodyTruncated.into(),
+        FlowError::Cut => Cause::TlsTruncated.into(),
+        FlowError::Body(bad) => Failure::because(Cause::BadChunk, bad.token()),
+        FlowError::TooLarge => Cause::BadChunk.into(),
+        FlowError::Write => Cause::ClientAbort.into(),
     }
 }

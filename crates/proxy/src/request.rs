@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use evenkeel_http1::{BodyKind, Method, Version};
-use evenkeel_model::{Cause, StatusClass};
+use evenkeel_model::{Cause, StatusClass, TlsDetail};
 use evenkeel_routing::Route;
 
 use crate::attempt::Attempt;
@@ -46,6 +46,8 @@ pub(crate) struct Request {
     pub(crate) status: u16,
     pub(crate) cause: Option<Cause>,
     pub(crate) detail: Option<&'static str>,
+    /// What was wrong with TLS to a backend, if that is the cause.
+    pub(crate) tls: Option<TlsDetail>,
     pub(crate) head_after: Option<Duration>,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
@@ -71,6 +73,7 @@ impl Request {
             status: 0,
             cause: None,
             detail: None,
+            tls: None,
             head_after: None,
             bytes_in: 0,
             bytes_out: 0,

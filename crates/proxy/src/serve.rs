@@ -29,7 +29,8 @@ pub(crate) async fn serve(core: &Rc<Core>, down: &mut Downstream) {
         };
         match after {
             After::KeepAlive => {}
-            After::Close | After::Abort => return,
+            After::Close => return down.leave().await,
+            After::Abort => return,
             After::Linger => return down.linger(core).await,
         }
     }

@@ -26,6 +26,8 @@ struct Pipe {
 pub(crate) struct Moved {
     pub(crate) from_client: u64,
     pub(crate) to_client: u64,
+    /// Whether both sides have said their last, so that the close misleads nobody.
+    pub(crate) is_whole: bool,
 }
 
 /// Runs until both sides have ended, one has failed, or neither has said a byte for `tunnel_idle`; once one side has
@@ -60,7 +62,7 @@ pub(crate) async fn tunnel(core: &Core, down: &mut Downstream, exchange: &mut Ex
     })
     .await;
     down.alarm.clear();
-    Moved { from_client: up.moved, to_client: back.moved }
+    Moved { from_client: up.moved, to_client: back.moved, is_whole: up.is_shut && back.is_shut }
 }
 
 /// The other side is gone.

@@ -36,7 +36,10 @@ impl Verdicts {
     pub(crate) fn fail(&mut self, core: usize, verdict: Verdict) {
         match verdict.fault.cause.facts().weight {
             Weight::None => verdict.speak(core, Proof::Alone),
-            Weight::Hard if verdict.class == Class::NotSent => verdict.speak(core, Proof::Alone),
+            // No request breaks TLS, however far it came.
+            Weight::Hard if verdict.class == Class::NotSent || verdict.fault.cause.is_of_tls() => {
+                verdict.speak(core, Proof::Alone);
+            }
             Weight::Hard | Weight::Soft => self.consider(verdict),
         }
     }

@@ -147,6 +147,9 @@ impl Serving {
 
     fn tick(&mut self, now: Instant) {
         self.core.tick(now);
+        for (name, gate) in &self.gates {
+            gate.complaints.tell(name, now);
+        }
         self.early.retain(|(_, since)| now.saturating_duration_since(*since) < LONGEST_EARLY);
         self.closing.retain(|(gate, end)| {
             if now >= *end {

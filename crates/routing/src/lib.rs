@@ -31,7 +31,7 @@ pub use readings::Readings;
 pub use router::{Route, Router};
 pub use rules::{
     Balance, Budget, ClientLimits, ClientTimeouts, Connections, ForwardingRule, HostMatch, ListenerRule,
-    PathMatch, PoolRule, Retry, Rule, Stall, Timeouts, Underscores, WhenAllEjected,
+    ListenerTls, PathMatch, PoolRule, Retry, Rule, Stall, Timeouts, Underscores, WhenAllEjected,
 };
 pub use snapshot::{Listener, Snapshot, View};
 pub use suspicion::Suspicion;

@@ -33,6 +33,8 @@ pub struct Entry<'a> {
     pub path: &'a [u8],
     /// Such as `HTTP/1.1`.
     pub protocol: &'static str,
+    /// The TLS that the client spoke; `None`: cleartext.
+    pub tls: Option<ClientTls<'a>>,
     /// What the client was answered, or 499 if it left first.
     pub status: u16,
     /// Why it failed, if it did; its blame is shown as the origin.
@@ -59,6 +61,17 @@ pub struct Entry<'a> {
     pub request_id: &'a [u8],
 }
 
+/// The TLS of a client's connection.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientTls<'a> {
+    /// Such as `TLSv1.3`.
+    pub version: &'static str,
+    /// Whether it went on with an earlier session.
+    pub resumed: bool,
+    /// Whom the client asked for (SNI).
+    pub server_name: Option<&'a str>,
+}
+
 /// An attempt that another one followed, or ran beside.
 #[derive(Clone, Copy, Debug)]
 pub struct Try<'a> {
@@ -66,6 +79,8 @@ pub struct Try<'a> {
     pub backend: &'a str,
     /// Why it failed; `None` if it was only cancelled, because another one had answered.
     pub cause: Option<Cause>,
+    /// More about the cause.
+    pub detail: Option<&'a str>,
     /// How far it got.
     pub class: Class,
     /// Whether it used a connection that was open already.
@@ -100,6 +115,11 @@ impl Entry<'_> {
         json::bytes(out, self.path);
         out.extend_from_slice(b",\"protocol\":");
         json::text(out, self.protocol);
+        if let Some(tls) = self.tls {
+            optional(out, b",\"tls\":", Some(tls.version));
+            flag(out, b",\"tls_resumed\":", tls.resumed);
+            optional(out, b",\"server_name\":", tls.server_name);
+        }
     }
 
     fn write_way(&self, out: &mut Vec<u8>) {
@@ -143,6 +163,7 @@ impl Try<'_> {
         out.extend_from_slice(b"{\"backend\":");
         json::text(out, self.backend);
         optional(out, b",\"cause\":", self.cause.map(Cause::token));
+        optional(out, b",\"detail\":", self.detail);
         optional(out, b",\"class\":", Some(self.class.token()));
         flag(out, b",\"reused\":", self.reused);
         seconds(out, b",\"duration_seconds\":", self.took);
@@ -217,6 +238,7 @@ pub(crate) mod tests {
             host: b"example.com:8080",
             path,
             protocol: "HTTP/1.1",
+            tls: None,
             status: 200,
             cause: None,
             detail: None,
@@ -257,7 +279,8 @@ pub(crate) mod tests {
         let tries = [
             Try {
                 backend: "green",
-                cause: Some(Cause::ConnectRefused),
+                cause: Some(Cause::TlsCertificate),
+                detail: Some("expired"),
                 class: Class::NotSent,
                 reused: false,
                 took: Duration::from_micros(120),
@@ -265,6 +288,7 @@ pub(crate) mod tests {
             Try {
                 backend: "red",
                 cause: None,
+                detail: None,
                 class: Class::Maybe,
                 reused: true,
                 took: Duration::from_secs(1),
@@ -288,8 +312,8 @@ pub(crate) mod tests {
         assert_eq!(
             failed["tries"],
             json!([
-                {"backend": "green", "cause": "connect_refused", "class": "not_sent", "reused": false,
-                 "duration_seconds": 0.00012},
+                {"backend": "green", "cause": "tls_certificate", "detail": "expired", "class": "not_sent",
+                 "reused": false, "duration_seconds": 0.00012},
                 {"backend": "red", "class": "maybe", "reused": true, "duration_seconds": 1.0},
             ])
         );
@@ -323,9 +347,11 @@ pub(crate) mod tests {
         let cause = Some(Cause::ConnectRefused);
         let took = Duration::ZERO;
         let class = Class::Maybe;
-        let tries = [Try { backend: "green", cause, class, reused: true, took }];
+        let tries = [Try { backend: "green", cause, detail: None, class, reused: true, took }];
         let detail = Some("x");
-        let full = line(&Entry { cause, detail, class: Some(class), tries: &tries, ..entry(b"/") });
+        let tls = Some(ClientTls { version: "TLSv1.3", resumed: true, server_name: Some("a.test") });
+        let full = line(&Entry { cause, detail, class: Some(class), tries: &tries, tls, ..entry(b"/") });
+        assert_eq!((&full["tls"], &full["server_name"]), (&json!("TLSv1.3"), &json!("a.test")));
         let tried = full["tries"][0].as_object().unwrap();
         for field in full.as_object().unwrap().keys().chain(tried.keys()) {
             assert!(manual.contains(&format!("`{field}`")), "{field}");

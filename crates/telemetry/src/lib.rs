@@ -17,7 +17,7 @@ mod time;
 mod writer;
 
 pub use access_log::{AccessLog, AccessLogTarget};
-pub use entry::{Entry, Try};
+pub use entry::{ClientTls, Entry, Try};
 pub use recorder::Recorder;
 pub use registry::Registry;
 pub use reload::{LastReload, ReloadState};

@@ -1,12 +1,29 @@
 //! Whom a backend must be, and who we are to it.
 
+mod roots;
+mod verifier;
+
 use std::fmt;
 use std::sync::Arc;
 
 use rustls::ClientConfig;
+use rustls::client::{ClientSessionMemoryCache, Resumption};
 use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::sign::SingleCertAndKey;
+use rustls::version::{TLS12, TLS13};
 
+pub(crate) use self::roots::store;
+use self::roots::system;
+use self::verifier::Verifier;
+pub use self::verifier::{PinMismatch, SelfSigned, is_pin_mismatch, is_self_signed_peer};
 use crate::Identity;
+use crate::crypto::provider;
+
+/// For how many names a client keeps sessions to resume.
+const SESSIONS: usize = 256;
+
+/// What backends are asked for (ALPN), so that those which also speak HTTP/2 do not.
+const PROTOCOL: &[u8] = b"http/1.1";
 
 /// SHA-256 of a SubjectPublicKeyInfo (RFC 7469, section 2.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -79,8 +96,22 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub fn new(parts: ClientParts) -> Result<Arc<Client>, ClientError> {
-        let _ = parts;
-        Err(ClientError::NoSystemRoots(String::new()))
+        let verifier = Verifier::new(&parts.roots, parts.verify, &parts.pins)?;
+        let builder = ClientConfig::builder_with_provider(provider().clone())
+            .with_protocol_versions(&[&TLS13, &TLS12])
+            .map_err(|error| ClientError::BadCa(error.to_string()))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier));
+        let mut config = match &parts.identity {
+            Some(identity) => {
+                let key = SingleCertAndKey::from(identity.certified_key().clone());
+                builder.with_client_cert_resolver(Arc::new(key))
+            }
+            None => builder.with_no_client_auth(),
+        };
+        config.alpn_protocols = vec![PROTOCOL.to_vec()];
+        config.resumption = Resumption::store(Arc::new(ClientSessionMemoryCache::new(SESSIONS)));
+        Ok(Arc::new(Client { parts, config: Arc::new(config) }))
     }
 
     /// What it is made of.

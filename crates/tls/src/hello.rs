@@ -17,10 +17,15 @@ thread_local! {
 pub(crate) struct Hello {
     /// Whom it asked for (SNI), in lower case.
     pub(crate) name: Option<Box<str>>,
-    /// Whose certificate it got; `None`: nobody's, since the name is unknown, or its signature schemes fit nobody.
+    /// Whose certificate it got; `None`: nobody's, since the name is unknown and refused.
     pub(crate) identity: Option<Arc<Identity>>,
-    /// Whether nobody has that name.
-    pub(crate) is_unknown: bool,
+}
+
+impl Hello {
+    /// Whether the handshake ends because nobody has the name.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.identity.is_none()
+    }
 }
 
 /// Leaves it for the session that is at work.

@@ -1,40 +1,27 @@
 //! A certificate chain with its private key: parsed and checked before anybody sees it.
 
+mod facts;
+mod name;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use rustls::pki_types::CertificateDer;
-use rustls::sign::CertifiedKey;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SigningKey};
+use rustls::{CertificateError, Error, InconsistentKeys, OtherError, SignatureAlgorithm};
+
+use crate::crypto::provider;
+use crate::pem::{self, PemError, certificates_from_pem};
+
+pub use self::facts::{Facts, is_self_signed};
+pub(crate) use self::facts::{alternative_names, moment, parse};
+pub(crate) use self::name::to_text;
 
 /// A certificate chain with the key that proves it; two are equal if their chains are.
 pub struct Identity {
     key: Arc<CertifiedKey>,
     facts: Facts,
-}
-
-/// What the leaf of a chain says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
-    /// DNS names that it is for, in lower case, in its order; `*.example.com` among them. From subjectAltName alone.
-    pub names: Vec<Box<str>>,
-    /// IP addresses that it is for.
-    pub addresses: Vec<IpAddr>,
-    /// First moment of its validity.
-    pub not_before: SystemTime,
-    /// Last moment of the validity of the leaf.
-    pub not_after: SystemTime,
-    /// Subject, by RFC 4514.
-    pub subject: String,
-    /// Issuer, by RFC 4514.
-    pub issuer: String,
-    /// SHA-256 of its DER.
-    pub fingerprint: [u8; 32],
-    /// The kind of its key.
-    pub key: KeyKind,
-    /// Whether it signed itself.
-    pub is_self_signed: bool,
 }
 
 /// The kind of a certificate's key.
@@ -67,7 +54,7 @@ pub enum IdentityError {
     #[error("the private key is encrypted")]
     EncryptedKey,
     /// The certificate is no X.509 certificate that can be used.
-    #[error("the certificate cannot be parsed: {0}")]
+    #[error("the certificate cannot be used: {0}")]
     BadCertificate(String),
     /// The key is of a kind that TLS here does not know.
     #[error("the private key cannot be used: {0}")]
@@ -78,13 +65,26 @@ pub enum IdentityError {
 }
 
 impl Identity {
-    /// Reads a chain, leaf first, and its key, both PEM; they may be the same bytes.
+    /// Reads a chain, leaf first, and its key, both PEM; they may be the same bytes. Of several keys the one that fits
+    /// is taken.
     ///
     /// # Errors
     /// See [`IdentityError`]; [`is_of_key`](IdentityError::is_of_key) tells which of the two is to blame.
     pub fn from_pem(certificate: &[u8], key: &[u8]) -> Result<Arc<Identity>, IdentityError> {
-        let _ = (certificate, key);
-        Err(IdentityError::NoCertificate)
+        let chain = certificates_from_pem(certificate).map_err(|error| match error {
+            PemError::Bad(why) => IdentityError::BadPem(why),
+            PemError::Missing(_) => IdentityError::NoCertificate,
+        })?;
+        for (place, certificate) in chain.iter().enumerate() {
+            facts::check(certificate).map_err(|why| {
+                let which =
+                    if place == 0 { String::new() } else { format!("number {} of the chain: ", place + 1) };
+                IdentityError::BadCertificate(which + &why)
+            })?;
+        }
+        let (signer, kind) = choose_key(&chain, key)?;
+        let facts = Facts::read(&chain[0], kind)?;
+        Ok(Arc::new(Identity { key: Arc::new(CertifiedKey::new(chain, signer)), facts }))
     }
 
     /// What the leaf says.
@@ -99,13 +99,81 @@ impl Identity {
 
     /// Whether the certificate is for this host: a DNS name or an IP address, without a port, in any case of letters.
     pub fn covers(&self, host: &str) -> bool {
-        let _ = host;
-        false
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        if let Ok(address) = bare.parse::<IpAddr>() {
+            return self.facts.addresses.contains(&address);
+        }
+        let host = host.strip_suffix('.').unwrap_or(host);
+        let behind = host.split_once('.').filter(|(label, _)| !label.is_empty()).map(|(_, behind)| behind);
+        self.facts.names.iter().any(|name| match name.strip_prefix("*.") {
+            Some(fixed) => behind.is_some_and(|behind| behind.eq_ignore_ascii_case(fixed)),
+            None => name.eq_ignore_ascii_case(host),
+        })
     }
 
     /// As rustls wants it.
     pub(crate) fn certified_key(&self) -> &Arc<CertifiedKey> {
         &self.key
+    }
+}
+
+/// The first key that is the leaf's.
+fn choose_key(
+    chain: &[CertificateDer<'static>],
+    bytes: &[u8],
+) -> Result<(Arc<dyn SigningKey>, KeyKind), IdentityError> {
+    let mut found = pem::keys(bytes).map_err(|error| IdentityError::BadKeyPem(why(error)))?;
+    let mut first = None;
+    for key in std::mem::take(&mut found.keys) {
+        let fit = load(key).and_then(|(key, kind)| fits(&chain[..1], &key).map(|()| (key, kind)));
+        match fit {
+            Ok(fit) => return Ok(fit),
+            Err(error) => drop(first.get_or_insert(error)),
+        }
+    }
+    Err(match (first, found) {
+        (Some(error), _) => error,
+        (None, pem::Keys { broken: Some(why), .. }) => IdentityError::BadKeyPem(why),
+        (None, pem::Keys { has_encrypted: true, .. }) => IdentityError::EncryptedKey,
+        (None, pem::Keys { strange: Some(label), .. }) => {
+            IdentityError::BadKey(format!("a {label} is of an unknown kind"))
+        }
+        (None, _) => IdentityError::NoKey,
+    })
+}
+
+fn load(key: PrivateKeyDer<'static>) -> Result<(Arc<dyn SigningKey>, KeyKind), IdentityError> {
+    let key = provider().key_provider.load_private_key(key).map_err(|_| {
+        IdentityError::BadKey(
+            "it is no RSA key of 2048 to 8192 bits, no ECDSA key on a NIST curve, no Ed25519 key".into(),
+        )
+    })?;
+    let kind = match key.algorithm() {
+        SignatureAlgorithm::ECDSA => KeyKind::Ecdsa,
+        SignatureAlgorithm::ED25519 => KeyKind::Ed25519,
+        SignatureAlgorithm::RSA => KeyKind::Rsa,
+        _ => return Err(IdentityError::BadKey("clients do not know keys of its kind yet".into())),
+    };
+    Ok((key, kind))
+}
+
+/// Whether a key is the leaf's.
+fn fits(leaf: &[CertificateDer<'static>], key: &Arc<dyn SigningKey>) -> Result<(), IdentityError> {
+    match CertifiedKey::new(leaf.to_vec(), key.clone()).keys_match() {
+        Ok(()) => Ok(()),
+        Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => Err(IdentityError::Mismatch),
+        Err(Error::InconsistentKeys(_)) => Err(IdentityError::BadKey("its public key is not known".into())),
+        Err(Error::InvalidCertificate(CertificateError::Other(OtherError(why)))) => {
+            Err(IdentityError::BadCertificate(why.to_string()))
+        }
+        Err(error) => Err(IdentityError::BadCertificate(error.to_string())),
+    }
+}
+
+fn why(error: PemError) -> String {
+    match error {
+        PemError::Bad(why) => why,
+        PemError::Missing(what) => format!("there is no {what} in it"),
     }
 }
 

@@ -1,12 +1,19 @@
 //! What a listener presents, and whom it believes.
 
+mod clients;
+mod resolver;
+mod tickets;
+
 use std::fmt;
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
+use rustls::version::{TLS12, TLS13};
+use rustls::{Error, ServerConfig};
 
+use self::resolver::Resolver;
 use crate::Identity;
+use crate::crypto::provider;
 
 /// Which versions and ciphers are spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -38,11 +45,16 @@ pub enum ClientCertificates {
 }
 
 /// Which client certificates are believed.
+///
+/// There are no session tickets beside it: a client that resumes is not looked at again, and gets a new ticket each time,
+/// so that a certificate would outlive its end and its revocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientAuth {
     /// Whose certificates; DER.
     pub ca: Vec<CertificateDer<'static>>,
-    /// Revocation lists, DER; a certificate whose CA has none here is not refused for that.
+    /// Revocation lists, DER, for every certificate of a chain. A certificate whose CA has none here is not refused for
+    /// that; a list that should have been renewed counts nevertheless, for what is revoked stays so, and all others would be
+    /// locked out.
     pub crls: Vec<Vec<u8>>,
     /// Whether one has to be shown.
     pub certificates: ClientCertificates,
@@ -91,15 +103,33 @@ impl Server {
     /// # Errors
     /// See [`ServerError`].
     pub fn new(parts: ServerParts) -> Result<Arc<Server>, ServerError> {
-        let _ = parts;
-        Err(ServerError::Other(String::new()))
+        let resolver = Resolver::new(&parts)?;
+        let versions: &[_] = match parts.policy {
+            Policy::Modern => &[&TLS13],
+            Policy::Intermediate => &[&TLS13, &TLS12],
+        };
+        let builder = ServerConfig::builder_with_provider(provider().clone())
+            .with_protocol_versions(versions)
+            .map_err(other)?;
+        let builder = match &parts.client {
+            Some(client) => builder.with_client_cert_verifier(clients::verifier(client)?),
+            None => builder.with_no_client_auth(),
+        };
+        let mut config = builder.with_cert_resolver(Arc::new(resolver));
+        config.alpn_protocols.clone_from(&parts.protocols);
+        tickets::set_up(&mut config, parts.client.is_some()).map_err(other)?;
+        Ok(Arc::new(Server { parts, config: Arc::new(config) }))
     }
 
     /// The same server, whose clients can resume sessions of `before`; unchanged if whom they believe differs, for a ticket
     /// vouches for its client.
     pub fn inherit(self: Arc<Self>, before: &Server) -> Arc<Server> {
-        let _ = before;
-        self
+        if self.parts.client != before.parts.client {
+            return self;
+        }
+        let mut config = ServerConfig::clone(&self.config);
+        config.ticketer = before.config.ticketer.clone();
+        Arc::new(Server { parts: self.parts.clone(), config: Arc::new(config) })
     }
 
     /// What it is made of.
@@ -111,6 +141,10 @@ impl Server {
     pub(crate) fn config(&self) -> &Arc<ServerConfig> {
         &self.config
     }
+}
+
+fn other(error: Error) -> ServerError {
+    ServerError::Other(error.to_string())
 }
 
 impl PartialEq for Server {

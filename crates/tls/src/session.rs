@@ -75,6 +75,7 @@ pub enum Read {
 }
 
 /// What is wanted of the connection once it can be written to.
+#[derive(Clone, Copy)]
 enum Job<'a> {
     Read,
     Write(&'a [u8]),
@@ -273,7 +274,7 @@ impl Session {
 
     /// Whether the handshake failed because nobody has the name that the client asked for.
     pub fn is_unknown_name(&self) -> bool {
-        self.failure.is_some() && self.hello.as_ref().is_some_and(|hello| hello.is_unknown)
+        self.failure.is_some() && self.hello.as_ref().is_some_and(Hello::is_refused)
     }
 
     /// Whether the client has said whom it wants.
@@ -316,12 +317,7 @@ impl Session {
     #[inline]
     fn drive(&mut self, job: Job<'_>) -> Result<(), Error> {
         loop {
-            let again = match job {
-                Job::Read => Job::Read,
-                Job::Write(bytes) => Job::Write(bytes),
-                Job::Close => Job::Close,
-            };
-            match self.turn(again, &mut [])?.0 {
+            match self.turn(job, &mut [])?.0 {
                 Turn::Again | Turn::Data | Turn::Ended => {}
                 Turn::Done => return Ok(()),
                 // Nobody is there to take it.
@@ -340,14 +336,7 @@ impl Session {
         }
         let Session { connection, incoming, plain, outgoing, .. } = self;
         let mut sink = Sink { room, filled: 0, rest: plain };
-        let (discard, result) = match connection {
-            Connection::Server(connection) => {
-                deal(connection.process_tls_records(incoming.filled_mut()), job, &mut sink, outgoing)
-            }
-            Connection::Client(connection) => {
-                deal(connection.process_tls_records(incoming.filled_mut()), job, &mut sink, outgoing)
-            }
-        };
+        let (discard, result) = connection.deal(incoming.filled_mut(), job, &mut sink, outgoing);
         let filled = sink.filled;
         self.incoming.consume(discard);
         if let Some(hello) = hello::take() {
@@ -365,31 +354,42 @@ impl Session {
     /// Ends the connection; what rustls says to the peer about it stands among the outgoing bytes.
     #[cold]
     fn fail(&mut self, error: Error) -> Error {
-        let Session { connection, incoming, plain, outgoing, .. } = self;
-        let mut sink = Sink { room: &mut [], filled: 0, rest: plain };
-        if self.hello.as_ref().is_some_and(|hello| hello.is_unknown) {
+        if self.hello.as_ref().is_some_and(Hello::is_refused) {
             // rustls says `access_denied`, which tells a client nothing.
-            outgoing.extend(&UNRECOGNIZED_NAME);
+            self.outgoing.extend(&UNRECOGNIZED_NAME);
         } else {
-            // The alert is the first thing that it wants to send.
-            let _ = match connection {
-                Connection::Server(connection) => deal(
-                    connection.process_tls_records(incoming.filled_mut()),
-                    Job::Read,
-                    &mut sink,
-                    outgoing,
-                ),
-                Connection::Client(connection) => deal(
-                    connection.process_tls_records(incoming.filled_mut()),
-                    Job::Read,
-                    &mut sink,
-                    outgoing,
-                ),
-            };
+            // An alert may stand behind the messages without which the peer cannot decrypt it.
+            while self.state().wants_write() {
+                let Session { connection, incoming, plain, outgoing, .. } = self;
+                let mut sink = Sink { room: &mut [], filled: 0, rest: plain };
+                let (discard, _) = connection.deal(incoming.filled_mut(), Job::Read, &mut sink, outgoing);
+                incoming.consume(discard);
+            }
         }
         self.incoming.clear();
         self.failure = Some(error.clone());
         error
+    }
+}
+
+impl Connection {
+    /// Brings it to its next state, and deals with that.
+    #[inline]
+    fn deal(
+        &mut self,
+        incoming: &mut [u8],
+        job: Job<'_>,
+        sink: &mut Sink<'_>,
+        outgoing: &mut Buffer,
+    ) -> (usize, Result<Turn, Error>) {
+        match self {
+            Connection::Server(connection) => {
+                deal(connection.process_tls_records(incoming), job, sink, outgoing)
+            }
+            Connection::Client(connection) => {
+                deal(connection.process_tls_records(incoming), job, sink, outgoing)
+            }
+        }
     }
 }
 

@@ -31,6 +31,13 @@ struct Parked {
     is_announced: bool,
 }
 
+impl Parked {
+    /// Closes it, and says so.
+    fn leave(mut self) {
+        self.connection.socket.take_leave();
+    }
+}
+
 /// How long the youngest and the oldest of the connections had been idle that turned out closed.
 #[derive(Clone, Copy, Debug, Default)]
 struct Closed(Option<(Duration, Duration)>);
@@ -118,13 +125,20 @@ impl Idle {
 
     /// Keeps a connection whose response ended cleanly; beyond `most`, the one that was idle longest is closed.
     /// `is_announced`: its last response said for how long.
-    pub fn park(&self, connection: Connection, is_announced: bool, most: usize, now: Instant, gauge: &Count) {
+    pub fn park(
+        &self,
+        mut connection: Connection,
+        is_announced: bool,
+        most: usize,
+        now: Instant,
+        gauge: &Count,
+    ) {
         let mut parked = self.parked.borrow_mut();
         if most == 0 {
-            return;
+            return connection.socket.take_leave();
         }
         if parked.len() >= most {
-            parked.remove(0);
+            parked.remove(0).leave();
             gauge.subtract(1);
         }
         parked.push(Parked { connection, since: now, is_announced });
@@ -153,7 +167,11 @@ impl Idle {
                 witness = Some(idle);
                 return true;
             }
-            idle < usable
+            let is_usable = idle < usable;
+            if !is_usable {
+                parked.connection.socket.take_leave();
+            }
+            is_usable
         });
         keeping.gauge.subtract((before - parked.len()) as u64);
         self.note_closed(keeping.limit, closed, now);
@@ -174,7 +192,7 @@ impl Idle {
     pub fn clear(&self, gauge: &Count) {
         let mut parked = self.parked.borrow_mut();
         gauge.subtract(parked.len() as u64);
-        parked.clear();
+        parked.drain(..).for_each(Parked::leave);
     }
 
     /// How many wait.

@@ -4,6 +4,8 @@
 
 mod alarm;
 mod connect;
+#[cfg(test)]
+mod examples;
 mod idle;
 mod probe;
 mod resolve;
@@ -14,7 +16,7 @@ mod tls;
 pub use alarm::{Alarm, GRAIN, Sweep};
 pub use connect::{ConnectError, Connection, cause_of_connect_error, connect};
 pub use idle::{Idle, Keeping, Taken};
-pub use probe::{Asked, Prober, Verdict};
+pub use probe::{Asked, Prober, Verdict, try_connection};
 pub use resolve::{Resolved, Resolver};
 pub use socket::Socket;
-pub use tls::{Broken, Handshake, Tls};
+pub use tls::{Broken, Handshake, Tls, TlsFailure, secure};

@@ -17,7 +17,7 @@ use evenkeel_model::{BackendId, Cause, Endpoint, ProbeFailure};
 use evenkeel_tls::Dial;
 
 use self::kept::Kept;
-use crate::{Socket, connect};
+use crate::{Socket, connect, secure};
 
 /// Sends probes, and keeps connections between them; cheap to clone. All clones have to be used on one runtime.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +52,12 @@ pub struct Verdict {
     pub drain: Option<Duration>,
 }
 
+impl Asked<'_> {
+    fn dial(&self) -> Option<&Dial> {
+        self.tls.map(|dial| &**dial)
+    }
+}
+
 impl Prober {
     /// Without any connection.
     pub fn new() -> Self {
@@ -82,20 +88,50 @@ impl Prober {
     async fn ask(&self, asked: &Asked<'_>, waiting: &mut Cause) -> Result<Verdict, ProbeFailure> {
         match &asked.probe.kind {
             ProbeKind::Http(probe) => http::ask(&self.kept, asked, probe, waiting).await,
-            ProbeKind::Tcp(probe) => tcp::ask(asked.endpoints, probe, waiting).await,
+            ProbeKind::Tcp(probe) => tcp::ask(asked, probe, waiting).await,
         }
     }
 }
 
-/// A new connection to the first endpoint that gives one.
-async fn fresh(endpoints: &[Endpoint]) -> Result<Socket, ProbeFailure> {
+/// Makes a connection as a request would, in at most `timeout`, and closes it again.
+///
+/// # Errors
+/// What went wrong; [`Cause::DnsFailed`] where there is no endpoint.
+//
+// As above.
+#[allow(clippy::disallowed_methods)]
+pub async fn try_connection(
+    endpoints: &[Endpoint],
+    tls: Option<&Dial>,
+    timeout: Duration,
+) -> Result<(), ProbeFailure> {
+    let mut waiting = Cause::ConnectTimeout;
+    match tokio::time::timeout(timeout, fresh(endpoints, tls, &mut waiting)).await {
+        Ok(Ok(mut socket)) => {
+            socket.take_leave();
+            Ok(())
+        }
+        Ok(Err(failure)) => Err(failure),
+        Err(_) => Err(ProbeFailure::Failed(waiting)),
+    }
+}
+
+/// A new connection to the first endpoint that gives one. `waiting` is what a timeout would mean.
+async fn fresh(
+    endpoints: &[Endpoint],
+    tls: Option<&Dial>,
+    waiting: &mut Cause,
+) -> Result<Socket, ProbeFailure> {
+    *waiting = Cause::ConnectTimeout;
     let connected = connect(endpoints, Instant::now()).await;
     let socket = connected.map_err(|error| ProbeFailure::Failed(error.cause))?.socket;
-    match socket.is_to_itself() {
+    if socket.is_to_itself() {
         // Nobody listens; and held any longer, it would keep the backend from its port.
-        true => Err(ProbeFailure::Failed(Cause::ConnectRefused)),
-        false => Ok(socket),
+        return Err(ProbeFailure::Failed(Cause::ConnectRefused));
     }
+    let Some(dial) = tls else { return Ok(socket) };
+    *waiting = Cause::TlsTimeout;
+    Ok(secure(socket, dial).await?)
 }
 
 #[cfg(test)]

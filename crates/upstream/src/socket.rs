@@ -134,6 +134,12 @@ impl Socket {
         }
     }
 
+    /// Whether a part of what a pending or failed write was given is with the kernel, although no write has counted it: TLS
+    /// counts whole records.
+    pub fn is_within_write(&self) -> bool {
+        self.tls().is_some_and(Tls::is_within_write)
+    }
+
     /// Whether an idle socket is still fit for a request, as far as the reactor knows.
     pub(crate) fn look(&mut self) -> Idleness {
         if !tokio::task::coop::has_budget_remaining() {

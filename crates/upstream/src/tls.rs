@@ -1,14 +1,21 @@
 //! TLS over a socket: records go through pooled buffers, so that a connection that waits holds none.
 
+mod failure;
 mod handshake;
+mod opening;
 
 use std::io::{self, ErrorKind, IoSlice};
+use std::os::fd::AsFd;
 use std::task::{Context, Poll, Waker, ready};
 
-use evenkeel_tls::{Error, Read, Session};
+use evenkeel_tls::{Dial, Error, Read, Session};
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
 
+pub use self::failure::TlsFailure;
 pub use self::handshake::{Broken, Handshake};
 
+use self::opening::Opening;
 use crate::Socket;
 
 /// A connection whose handshake is done.
@@ -18,13 +25,29 @@ pub struct Tls {
     session: Session,
     /// How much plaintext the records stand for that are being sent.
     sending: usize,
+    /// Whether the kernel took any of them.
+    has_begun: bool,
     /// Whether the peer was told that nothing more will come.
     has_left: bool,
 }
 
+/// Speaks TLS over a new connection to a backend. Has no deadline of its own: the caller drops it.
+///
+/// # Errors
+/// Whatever is wrong with the peer; it has been told then, as far as that needs no wait.
+pub async fn secure(below: Socket, dial: &Dial) -> Result<Socket, TlsFailure> {
+    let session =
+        Session::connect(dial).map_err(|error| TlsFailure::of_handshake(&error.into(), Opening::None))?;
+    let mut handshake = Handshake::new(below, session);
+    match handshake.run().await {
+        Ok(()) => Ok(handshake.finish()),
+        Err(broken) => Err(TlsFailure::of_handshake(&broken, handshake.opening())),
+    }
+}
+
 impl Tls {
     fn new(below: Socket, session: Session) -> Self {
-        Tls { below, session, sending: 0, has_left: false }
+        Tls { below, session, sending: 0, has_begun: false, has_left: false }
     }
 
     /// What was agreed on, and who the peer is.
@@ -75,9 +98,18 @@ impl Tls {
     ) -> Poll<io::Result<usize>> {
         if self.sending == 0 {
             self.sending = self.session.write(parts).map_err(broken)?;
+            self.has_begun = false;
         }
-        ready!(self.poll_flush(cx))?;
+        let before = self.session.outgoing().len();
+        let flushed = self.poll_flush(cx);
+        self.has_begun |= self.session.outgoing().len() < before;
+        ready!(flushed)?;
         Poll::Ready(Ok(std::mem::take(&mut self.sending)))
+    }
+
+    /// Whether a part is with the kernel of what no write has counted yet.
+    pub(crate) fn is_within_write(&self) -> bool {
+        self.sending > 0 && self.has_begun
     }
 
     pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -92,14 +124,23 @@ impl Tls {
         let _ = self.poll_flush(&mut Context::from_waker(Waker::noop()));
     }
 
-    /// As [`Socket::is_quiet`]: what the kernel has may be a session ticket.
+    /// As [`Socket::is_quiet`]: what the kernel has may be a session ticket, which says nothing.
     pub(crate) fn is_quiet(&mut self) -> bool {
-        if self.below.is_quiet() {
-            return self.session.unread().is_empty();
+        loop {
+            match self.session.read(&mut [0]) {
+                Ok(Read::NeedsMore) => {}
+                Ok(Read::Bytes(_) | Read::Ended) | Err(_) => return false,
+            }
+            // Past the reactor, which may not know of it yet.
+            match rustix::net::recv(self.below.as_fd(), self.session.room(), RecvFlags::DONTWAIT) {
+                Ok((0, _)) => return false,
+                Ok((count, _)) => self.session.received(count),
+                Err(error) => {
+                    self.session.settle();
+                    return error == Errno::AGAIN && self.session.unread().is_empty();
+                }
+            }
         }
-        let mut byte = [0];
-        self.poll_read(&mut Context::from_waker(Waker::noop()), &mut byte).is_pending()
-            && self.below.is_quiet()
     }
 
     fn leave(&mut self) {
@@ -132,3 +173,6 @@ fn flush(below: &mut Socket, session: &mut Session, cx: &mut Context<'_>) -> Pol
 fn broken(error: Error) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, error)
 }
+
+#[cfg(test)]
+mod tests;

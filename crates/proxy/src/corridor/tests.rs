@@ -2,6 +2,7 @@
 
 mod blame;
 mod stalls;
+mod tls;
 mod wishes;
 
 use std::net::SocketAddr;

@@ -2,14 +2,17 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use evenkeel_http1::{BodyDecoder, BodyKind, HeadLimits, Method, ResponseHead};
 use evenkeel_model::{Cause, Class};
+use evenkeel_tls::Dial;
 use evenkeel_upstream::Connection;
 
 use crate::attempt::{Attempt, Failure};
+use crate::connecting::secured;
 use crate::core::Core;
 use crate::deadline::Deadlines;
 use crate::downstream::Downstream;
@@ -21,6 +24,8 @@ use crate::journey::note_drain;
 pub(super) struct Lane {
     pub(super) attempt: Attempt,
     pub(super) line: Line,
+    /// How TLS is to be spoken, until it is.
+    pub(super) dial: Option<Arc<Dial>>,
     pub(super) head: Vec<u8>,
     pub(super) sending: Flow,
     pub(super) response: ResponseHead,
@@ -34,9 +39,13 @@ pub(super) struct Lane {
 }
 
 pub(super) enum Line {
-    Connecting(Pin<Box<dyn Future<Output = Result<Connection, Failure>>>>),
+    Connecting(Step),
+    Securing(Step),
     Waiting(Exchange),
 }
+
+/// One step towards a connection.
+pub(super) type Step = Pin<Box<dyn Future<Output = Result<Connection, Failure>>>>;
 
 /// A request without a body.
 pub(super) fn flow_of(head: usize) -> Flow {
@@ -54,8 +63,40 @@ impl Lane {
 
     pub(super) fn class(&self) -> Class {
         match &self.line {
-            Line::Connecting(_) => Class::NotSent,
+            Line::Connecting(_) | Line::Securing(_) => Class::NotSent,
             Line::Waiting(exchange) => exchange.reached(&self.sending).class(),
+        }
+    }
+
+    /// Ready with a connection for the request.
+    fn poll_line(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        loop {
+            let connection = match &mut self.line {
+                Line::Waiting(_) => return Poll::Ready(Ok(())),
+                Line::Connecting(step) => {
+                    let connection = ready!(step.as_mut().poll(cx))?;
+                    self.attempt.counters().opened.add(1);
+                    connection
+                }
+                Line::Securing(step) => {
+                    let connection = ready!(step.as_mut().poll(cx))?;
+                    self.attempt.count_handshake(&connection);
+                    connection
+                }
+            };
+            let (now, timeouts) = (Instant::now(), &self.deadlines.timeouts);
+            let (line, due, cause) = match self.dial.take() {
+                Some(dial) => {
+                    let securing = Box::pin(secured(connection, dial));
+                    (Line::Securing(securing), now + timeouts.tls, Cause::TlsTimeout)
+                }
+                None => {
+                    let exchange = Exchange::new(connection, false);
+                    (Line::Waiting(exchange), now + timeouts.head, Cause::HeadTimeout)
+                }
+            };
+            self.line = line;
+            self.due = self.deadlines.first(due, cause);
         }
     }
 
@@ -68,17 +109,8 @@ impl Lane {
         method: Method,
         limits: &HeadLimits,
     ) -> Poll<Result<(), (Failure, Class)>> {
-        if let Line::Connecting(connecting) = &mut self.line {
-            match connecting.as_mut().poll(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(failure)) => return Poll::Ready(Err((failure, Class::NotSent))),
-                Poll::Ready(Ok(connection)) => {
-                    self.attempt.counters().opened.add(1);
-                    let now = Instant::now();
-                    self.line = Line::Waiting(Exchange::new(connection, false));
-                    self.due = self.deadlines.first(now + self.deadlines.timeouts.head, Cause::HeadTimeout);
-                }
-            }
+        if let Err(failure) = ready!(self.poll_line(cx)) {
+            return Poll::Ready(Err((failure, Class::NotSent)));
         }
         let Line::Waiting(exchange) = &mut self.line else { return Poll::Pending };
         let mut outgoing = Outgoing { request: &mut self.sending, head: &self.head };

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use evenkeel_http1::{Span, Version};
-use evenkeel_model::Cause;
+use evenkeel_model::{Cause, TlsDetail};
 use evenkeel_telemetry::{Entry, Try};
 
 use super::Request;
@@ -42,6 +42,7 @@ impl Request {
             .map(|failed| Try {
                 backend: &failed.backend.label,
                 cause: failed.cause,
+                detail: failed.tls.map(TlsDetail::token),
                 class: failed.class,
                 reused: failed.is_reused,
                 took: failed.took,
@@ -62,6 +63,7 @@ impl Request {
                 Version::Http10 => "HTTP/1.0",
                 Version::Http11 => "HTTP/1.1",
             },
+            tls: self.client.secure.as_ref().map(|secure| secure.told()),
             status: self.status,
             cause: self.cause,
             attempts: self.attempts,

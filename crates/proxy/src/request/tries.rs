@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_model::{Cause, Class, Fault, Weight};
+use evenkeel_model::{Cause, Class, Fault, TlsDetail, Weight};
 use evenkeel_routing::{Backend, Suspicion};
 
 use super::Request;
@@ -16,6 +16,8 @@ pub(crate) struct PastTry {
     pub(crate) backend: Arc<Backend>,
     /// `None` if it was only cancelled.
     pub(crate) cause: Option<Cause>,
+    /// What was wrong with TLS, if that is what failed.
+    pub(crate) tls: Option<TlsDetail>,
     pub(crate) class: Class,
     pub(crate) is_reused: bool,
     pub(crate) took: Duration,
@@ -53,6 +55,7 @@ impl Request {
         self.tries.push(PastTry {
             backend: attempt.backend().clone(),
             cause: Some(Cause::StaleReuse),
+            tls: None,
             class,
             is_reused: true,
             took: self.now.saturating_duration_since(attempt.picked),
@@ -65,6 +68,7 @@ impl Request {
         self.tries.push(PastTry {
             backend: attempt.backend().clone(),
             cause,
+            tls: attempt.tls,
             class: attempt.class.unwrap_or(Class::NotSent),
             is_reused: attempt.is_reused,
             took: self.now.saturating_duration_since(attempt.picked),

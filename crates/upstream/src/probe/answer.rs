@@ -1,11 +1,12 @@
 //! The answer to an HTTP probe, read from its connection by our own codec.
 
 use std::future::poll_fn;
+use std::io::ErrorKind;
 
 use evenkeel_http1::{BadBody, BadResponse, BodyDecoder, BodyKind, HeadLimits, Method, ResponseHead};
-use evenkeel_model::Cause;
+use evenkeel_model::{Cause, ProbeFailure};
 
-use crate::Socket;
+use crate::{Socket, TlsFailure};
 
 /// Most bytes of a body that are read.
 const MOST_BODY_BYTES: usize = 64 * 1024;
@@ -37,7 +38,13 @@ pub(super) enum NoHead {
     /// The connection ended before the first byte.
     Closed,
     /// Anything else.
-    Failed(Cause),
+    Failed(ProbeFailure),
+}
+
+impl From<Cause> for NoHead {
+    fn from(cause: Cause) -> Self {
+        NoHead::Failed(ProbeFailure::Failed(cause))
+    }
 }
 
 impl Answer {
@@ -69,16 +76,20 @@ impl Answer {
                 let start = self.start;
                 self.start += head.length;
                 match head.status {
-                    101 => return Err(NoHead::Failed(Cause::UpgradeFailed)),
-                    100..200 if interim_left == 0 => return Err(NoHead::Failed(Cause::BadHead)),
+                    101 => return Err(Cause::UpgradeFailed.into()),
+                    100..200 if interim_left == 0 => return Err(Cause::BadHead.into()),
                     100..200 => interim_left -= 1,
                     _ => return Ok(&self.buffer[start..self.start]),
                 }
-            } else if !self.fill().await.unwrap_or(false) {
-                return Err(match self.has_begun {
-                    false => NoHead::Closed,
-                    true => NoHead::Failed(Cause::EofInHead),
-                });
+            } else {
+                match self.fill().await {
+                    Ok(true) => {}
+                    Ok(false) => return Err(self.closed()),
+                    Err(error) => {
+                        let failure = TlsFailure::of(&error);
+                        return Err(failure.map_or(self.closed(), |failure| NoHead::Failed(failure.into())));
+                    }
+                }
             }
         }
     }
@@ -88,7 +99,7 @@ impl Answer {
         &mut self,
         kind: BodyKind,
         mut text: Option<&mut Vec<u8>>,
-    ) -> Result<bool, Cause> {
+    ) -> Result<bool, ProbeFailure> {
         let mut decoder = BodyDecoder::new(kind);
         let mut left = MOST_BODY_BYTES;
         loop {
@@ -107,9 +118,16 @@ impl Answer {
                 return Ok(false);
             }
             // A body that is cut short fails the probe: a backend that cannot finish is not well.
-            if !self.fill().await.map_err(|_| Cause::BodyTruncated)? {
+            if !self.fill().await.map_err(|_| ProbeFailure::Failed(Cause::BodyTruncated))? {
                 return decoder.end().map(|()| true).map_err(bad_body);
             }
+        }
+    }
+
+    fn closed(&self) -> NoHead {
+        match self.has_begun {
+            false => NoHead::Closed,
+            true => Cause::EofInHead.into(),
         }
     }
 
@@ -117,7 +135,12 @@ impl Answer {
     async fn fill(&mut self) -> std::io::Result<bool> {
         self.make_room();
         let room = &mut self.buffer[self.end..];
-        let count = poll_fn(|cx| self.socket.poll_read(cx, room)).await?;
+        let count = match poll_fn(|cx| self.socket.poll_read(cx, room)).await {
+            // Without a word of TLS: how a body is framed says whether it is whole, and one that only the end ends says
+            // nothing about how well its backend is.
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => 0,
+            read => read?,
+        };
         self.end += count;
         self.has_begun |= count > 0;
         Ok(count > 0)
@@ -136,11 +159,11 @@ impl Answer {
 }
 
 fn bad_head(bad: BadResponse) -> NoHead {
-    NoHead::Failed(if bad.is_too_large() { Cause::HeadTooLarge } else { Cause::BadHead })
+    if bad.is_too_large() { Cause::HeadTooLarge.into() } else { Cause::BadHead.into() }
 }
 
-fn bad_body(bad: BadBody) -> Cause {
-    match bad {
+fn bad_body(bad: BadBody) -> ProbeFailure {
+    ProbeFailure::Failed(match bad {
         BadBody::Truncated => Cause::BodyTruncated,
         BadBody::BadChunkSize
         | BadBody::BadChunkExtension
@@ -148,5 +171,5 @@ fn bad_body(bad: BadBody) -> Cause {
         | BadBody::ChunkTooLarge
         | BadBody::BadTrailer
         | BadBody::TrailersTooLarge => Cause::BadChunk,
-    }
+    })
 }

@@ -26,18 +26,15 @@ pub(super) async fn ask(
     waiting: &mut Cause,
 ) -> Result<Verdict, ProbeFailure> {
     let exchange = Exchange { kept, asked, probe, request: request(probe, asked.host) };
-    let idle = kept.take(asked.backend, asked.endpoints, Instant::now());
-    if let Some(socket) = idle.filter(|_| !asked.wants_fresh) {
+    if let Some(socket) = kept.take(asked, Instant::now()) {
         match exchange.run(socket, waiting).await {
             // What is said to a connection that was idle for too long is no answer (RFC 9110, 15.5.9).
-            Ok(Verdict { result: REQUEST_TIMEOUT, .. }) | Err(Broken::Stale) => {
-                *waiting = Cause::ConnectTimeout;
-            }
+            Ok(Verdict { result: REQUEST_TIMEOUT, .. }) | Err(Broken::Stale) => {}
             Ok(verdict) => return Ok(verdict),
             Err(Broken::Answer(failure)) => return Err(failure),
         }
     }
-    let socket = fresh(asked.endpoints).await?;
+    let socket = fresh(asked.endpoints, asked.dial(), waiting).await?;
     exchange.run(socket, waiting).await.map_err(|broken| match broken {
         Broken::Stale => ProbeFailure::Failed(Cause::ClosedBeforeResponse),
         Broken::Answer(failure) => failure,
@@ -64,11 +61,12 @@ impl Exchange<'_> {
     async fn run(&self, socket: Socket, waiting: &mut Cause) -> Result<Verdict, Broken> {
         let mut answer = Answer::over(socket);
         *waiting = Cause::HeadTimeout;
-        tcp::send(answer.socket(), &self.request).await.map_err(|_| Broken::Stale)?;
+        // Who closes while it is written to may have said why.
+        let _ = tcp::send(answer.socket(), &self.request).await;
         let (mut head, method) = (ResponseHead::default(), Method::of(self.probe.method.as_bytes()));
         let bytes = answer.read_head(&mut head, method).await.map_err(|none| match none {
             NoHead::Closed => Broken::Stale,
-            NoHead::Failed(cause) => Broken::Answer(ProbeFailure::Failed(cause)),
+            NoHead::Failed(failure) => Broken::Answer(failure),
         })?;
         let drain = drain::asked(&head.fields, bytes);
         let result = match self.judge(head.status) {
@@ -104,10 +102,11 @@ impl Exchange<'_> {
     ) -> Result<(), ProbeFailure> {
         let wanted = self.probe.body.as_deref().filter(|_| result == ProbeResult::Passed);
         let mut text = wanted.map(|_| Vec::new());
-        let is_whole = answer.read_body(head.body, text.as_mut()).await.map_err(ProbeFailure::Failed)?;
-        let socket = answer.into_socket().filter(|_| is_whole && head.keep_alive);
-        if let Some(socket) = socket {
-            self.kept.park(self.asked.backend, socket, Instant::now());
+        let is_whole = answer.read_body(head.body, text.as_mut()).await?;
+        match answer.into_socket() {
+            Some(socket) if is_whole && head.keep_alive => self.kept.park(self.asked, socket, Instant::now()),
+            Some(mut socket) => socket.take_leave(),
+            None => {}
         }
         match (wanted, text) {
             (Some(wanted), Some(text)) if memmem::find(&text, wanted.as_bytes()).is_none() => {

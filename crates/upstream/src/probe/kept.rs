@@ -1,11 +1,13 @@
 //! Connections kept between two probes: at most one per backend, for a minute or two, and so many in all.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use evenkeel_model::{BackendId, Endpoint};
+use evenkeel_tls::Dial;
 
+use super::Asked;
 use crate::Socket;
 use crate::socket::Idleness;
 
@@ -30,31 +32,46 @@ struct Parked {
     socket: Socket,
     /// A name may resolve to something else by the next probe, or the probe go to another port.
     peer: Endpoint,
+    /// Who proved to be there, and by what, may have been changed by then, too.
+    tls: Option<Arc<Dial>>,
     since: Instant,
 }
 
 impl Kept {
-    /// The connection to a backend, if it still stands and leads to one of the endpoints. Afterwards none is kept.
-    pub(super) fn take(&self, backend: &BackendId, endpoints: &[Endpoint], now: Instant) -> Option<Socket> {
-        let Parked { mut socket, peer, since } = self.shelf().idle.remove(backend)?;
-        let is_young = now.saturating_duration_since(since) < LONGEST;
-        let is_fit = is_young && endpoints.contains(&peer) && socket.look() == Idleness::Quiet;
-        is_fit.then_some(socket)
+    /// The connection to the backend that is asked, if it still stands, leads to one of the endpoints, and was made as one
+    /// would be made now. Afterwards none is kept.
+    pub(super) fn take(&self, asked: &Asked<'_>, now: Instant) -> Option<Socket> {
+        let mut parked = self.shelf().idle.remove(asked.backend)?;
+        let is_same = match (&parked.tls, asked.tls) {
+            (Some(kept), Some(asked)) => Arc::ptr_eq(kept, asked),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        let is_young = now.saturating_duration_since(parked.since) < LONGEST;
+        let is_wanted = is_same && is_young && asked.endpoints.contains(&parked.peer);
+        let is_fit = is_wanted && !asked.wants_fresh && parked.socket.look() == Idleness::Quiet;
+        if !is_fit {
+            parked.socket.take_leave();
+        }
+        is_fit.then_some(parked.socket)
     }
 
     /// Keeps the connection to a backend, in place of the one before.
-    pub(super) fn park(&self, backend: &BackendId, socket: Socket, now: Instant) {
+    pub(super) fn park(&self, asked: &Asked<'_>, mut socket: Socket, now: Instant) {
         let Some(peer) = socket.peer() else { return };
         let mut shelf = self.shelf();
         shelf.sweep(now);
         if shelf.idle.len() < MOST {
-            shelf.idle.insert(backend.clone(), Parked { socket, peer, since: now });
+            let parked = Parked { socket, peer, tls: asked.tls.cloned(), since: now };
+            shelf.idle.insert(asked.backend.clone(), parked);
+        } else {
+            socket.take_leave();
         }
     }
 
     /// Closes the connections to all backends but those.
     pub(super) fn retain(&self, mut is_probed: impl FnMut(&BackendId) -> bool) {
-        self.shelf().idle.retain(|backend, _| is_probed(backend));
+        self.shelf().retain(|backend, _| is_probed(backend));
     }
 
     fn shelf(&self) -> MutexGuard<'_, Shelf> {
@@ -69,13 +86,24 @@ impl Shelf {
         let swept = *self.swept.get_or_insert(now);
         if now.saturating_duration_since(swept) >= LONGEST {
             self.swept = Some(now);
-            self.idle.retain(|_, parked| now.saturating_duration_since(parked.since) < LONGEST);
+            self.retain(|_, parked| now.saturating_duration_since(parked.since) < LONGEST);
         }
+    }
+
+    fn retain(&mut self, mut is_kept: impl FnMut(&BackendId, &Parked) -> bool) {
+        self.idle.retain(|backend, parked| {
+            let stays = is_kept(backend, parked);
+            if !stays {
+                parked.socket.take_leave();
+            }
+            stays
+        });
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use evenkeel_health::Probe;
     use evenkeel_model::PoolName;
     use tokio::net::{TcpListener, TcpStream};
 
@@ -92,30 +120,37 @@ mod tests {
         (Socket::Tcp(stream), Endpoint::Tcp(address), listener.accept().await.unwrap().0)
     }
 
+    /// Asks in cleartext.
+    fn asked<'a>(backend: &'a BackendId, probe: &'a Probe, endpoints: &'a [Endpoint]) -> Asked<'a> {
+        Asked { backend, endpoints, probe, tls: None, host: "app.test", wants_fresh: false }
+    }
+
     #[tokio::test]
     async fn a_connection_leads_only_where_it_led() {
-        let (kept, now) = (Kept::default(), Instant::now());
+        let (kept, now, one, two, probe) = (Kept::default(), Instant::now(), id(1), id(2), Probe::default());
+        let elsewhere = [Endpoint::Tcp("127.0.0.1:1".parse().unwrap())];
         let (socket, peer, _other_side) = pair().await;
-        kept.park(&id(1), socket, now);
-        assert!(kept.take(&id(1), &[Endpoint::Tcp("127.0.0.1:1".parse().unwrap())], now).is_none());
+        kept.park(&asked(&one, &probe, &[]), socket, now);
+        assert!(kept.take(&asked(&one, &probe, &elsewhere), now).is_none());
         let (socket, other, _other_side) = pair().await;
-        kept.park(&id(1), socket, now);
-        assert!(kept.take(&id(2), std::slice::from_ref(&other), now).is_none());
-        assert!(kept.take(&id(1), &[peer, other.clone()], now).is_some());
-        assert!(kept.take(&id(1), &[other], now).is_none(), "it was taken");
+        kept.park(&asked(&one, &probe, &[]), socket, now);
+        let both = [peer, other];
+        assert!(kept.take(&asked(&two, &probe, &both), now).is_none());
+        assert!(kept.take(&asked(&one, &probe, &both), now).is_some());
+        assert!(kept.take(&asked(&one, &probe, &both), now).is_none(), "it was taken");
     }
 
     #[tokio::test]
     async fn nobody_comes_for_an_old_connection() {
-        let (kept, now) = (Kept::default(), Instant::now());
+        let (kept, now, one, two, probe) = (Kept::default(), Instant::now(), id(1), id(2), Probe::default());
         let (socket, peer, _other_side) = pair().await;
-        kept.park(&id(1), socket, now);
-        assert!(kept.take(&id(1), &[peer], now + LONGEST).is_none());
+        kept.park(&asked(&one, &probe, &[]), socket, now);
+        assert!(kept.take(&asked(&one, &probe, &[peer]), now + LONGEST).is_none());
         let (socket, _, _first) = pair().await;
-        kept.park(&id(1), socket, now);
+        kept.park(&asked(&one, &probe, &[]), socket, now);
         let (socket, _, _second) = pair().await;
-        kept.park(&id(2), socket, now + LONGEST);
+        kept.park(&asked(&two, &probe, &[]), socket, now + LONGEST);
         let left: Vec<_> = kept.shelf().idle.keys().cloned().collect();
-        assert_eq!(left, [id(2)], "the other one went when the next was parked");
+        assert_eq!(left, [two], "the other one went when the next was parked");
     }
 }

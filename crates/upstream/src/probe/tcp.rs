@@ -4,23 +4,26 @@ use std::future::poll_fn;
 use std::io::IoSlice;
 
 use evenkeel_health::{ProbeResult, TcpProbe};
-use evenkeel_model::{Cause, Endpoint, ProbeFailure};
+use evenkeel_model::{Cause, ProbeFailure};
 
-use super::{Verdict, fresh};
-use crate::Socket;
+use super::{Asked, Verdict, fresh};
+use crate::{Socket, TlsFailure};
 
 const CLOSED: ProbeFailure = ProbeFailure::Failed(Cause::ClosedBeforeResponse);
 
 /// Connects, speaks, listens. `waiting` is what a timeout would mean.
 pub(super) async fn ask(
-    endpoints: &[Endpoint],
+    asked: &Asked<'_>,
     probe: &TcpProbe,
     waiting: &mut Cause,
 ) -> Result<Verdict, ProbeFailure> {
-    let mut socket = fresh(endpoints).await?;
+    let mut socket = fresh(asked.endpoints, asked.dial(), waiting).await?;
     *waiting = Cause::HeadTimeout;
-    send(&mut socket, &probe.send).await.map_err(|_| CLOSED)?;
+    // Who closes while it is written to may have said why.
+    let sent = send(&mut socket, &probe.send).await;
     expect(&mut socket, &probe.expect).await?;
+    sent.map_err(|_| CLOSED)?;
+    socket.take_leave();
     Ok(Verdict { result: ProbeResult::Passed, drain: None })
 }
 
@@ -40,11 +43,12 @@ async fn expect(socket: &mut Socket, mut expected: &[u8]) -> Result<(), ProbeFai
     while !expected.is_empty() {
         let room = &mut buffer[..expected.len()];
         match poll_fn(|cx| socket.poll_read(cx, room)).await {
-            Ok(0) | Err(_) if expected.len() == whole => return Err(CLOSED),
-            Ok(0) | Err(_) => return Err(ProbeFailure::Reply),
-            Ok(count) => {
+            Ok(count @ 1..) => {
                 expected = expected.strip_prefix(&buffer[..count]).ok_or(ProbeFailure::Reply)?;
             }
+            Ok(0) | Err(_) if expected.len() < whole => return Err(ProbeFailure::Reply),
+            Ok(_) => return Err(CLOSED),
+            Err(error) => return Err(TlsFailure::of(&error).map_or(CLOSED, ProbeFailure::from)),
         }
     }
     Ok(())

@@ -4,6 +4,7 @@ mod http;
 mod reuse;
 mod script;
 mod tcp;
+mod tls;
 
 use std::time::Duration;
 

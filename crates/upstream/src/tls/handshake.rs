@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use evenkeel_tls::{Error, Session, Step};
 
+use super::opening::{First, Opening};
 use super::{Tls, flush};
 use crate::Socket;
 
@@ -14,6 +15,7 @@ use crate::Socket;
 pub struct Handshake {
     below: Socket,
     session: Session,
+    first: First,
 }
 
 /// Why a handshake came to nothing.
@@ -27,10 +29,16 @@ pub enum Broken {
     Tls(Error),
 }
 
+impl From<Error> for Broken {
+    fn from(error: Error) -> Self {
+        Broken::Tls(error)
+    }
+}
+
 impl Handshake {
     /// Over a new connection.
     pub fn new(below: Socket, session: Session) -> Self {
-        Handshake { below, session }
+        Handshake { below, session, first: First::default() }
     }
 
     /// Waits for bytes, and takes them in.
@@ -45,6 +53,7 @@ impl Handshake {
         match self.below.poll_read(cx, room) {
             Poll::Ready(Ok(0)) => Poll::Ready(Err(Broken::Closed)),
             Poll::Ready(Ok(count)) => {
+                self.first.note(&room[..count]);
                 self.session.received(count);
                 Poll::Ready(Ok(()))
             }
@@ -88,32 +97,31 @@ impl Handshake {
         (self.below, unread)
     }
 
-    /// Runs it to its end, without a deadline: the caller drops it.
+    /// Runs it until it is done, without a deadline: the caller drops it.
     ///
     /// # Errors
     /// Whatever ends it; the peer has been told then, as far as that needs no wait.
-    pub async fn run(mut self) -> Result<Socket, Broken> {
+    pub async fn run(&mut self) -> Result<(), Broken> {
         loop {
             let step = self.step();
-            let sent = poll_fn(|cx| match &step {
-                Ok(_) => self.poll_send(cx),
-                // Once is enough for an alert.
-                Err(_) => Poll::Ready(match self.poll_send(cx) {
-                    Poll::Ready(sent) => sent,
-                    Poll::Pending => Ok(()),
-                }),
+            let sent = poll_fn(|cx| match (self.poll_send(cx), &step) {
+                (Poll::Ready(sent), _) => Poll::Ready(sent),
+                (Poll::Pending, Ok(_)) => Poll::Pending,
+                // An alert is worth no wait.
+                (Poll::Pending, Err(_)) => Poll::Ready(Ok(())),
             })
             .await;
             match step {
                 Err(error) => return Err(Broken::Tls(error)),
+                Ok(Step::Done) => return sent.map_err(Broken::Io),
                 // A peer that closes while it is written to may have said why.
-                Ok(Step::Done) => {
-                    sent.map_err(Broken::Io)?;
-                    return Ok(self.finish());
-                }
                 Ok(Step::Blocked) => {}
             }
             poll_fn(|cx| self.poll_receive(cx)).await?;
         }
+    }
+
+    pub(super) fn opening(&self) -> Opening {
+        self.first.opening()
     }
 }
