@@ -28,5 +28,7 @@ pub mod reserved;
 pub mod response;
 pub mod strict;
 pub mod structured;
+pub mod tls_backend;
+pub mod tls_client;
 pub mod tools;
 pub mod wait;
