@@ -75,28 +75,6 @@ pub(crate) async fn options(down: &mut Downstream, request: &mut Request, keep_a
     write(down, request, out, keep_alive).await
 }
 
-/// Sends a client of a cleartext listener to HTTPS, with the same host, path and query.
-pub(crate) async fn redirect(
-    down: &mut Downstream,
-    request: &mut Request,
-    port: u16,
-    keep_alive: bool,
-) -> After {
-    request.read_clock();
-    request.answered(308);
-    let mut out = std::mem::take(&mut request.scratch().to_client);
-    out.clear();
-    let mut writer = HeadWriter::response(&mut out, 308, reason(308).as_bytes());
-    writer.field(b"Date", &request.core.date.text());
-    writer.field(b"Location", &headers::https_location(request.heads(), port));
-    writer.number(b"Content-Length", 0);
-    writer.field(b"X-Request-Id", &request.heads().request_id);
-    writer.field(b"Proxy-Status", proxy_status::of_answer(request).as_bytes());
-    headers::connection(&mut writer, keep_alive, request.version());
-    writer.finish();
-    write(down, request, out, keep_alive).await
-}
-
 /// Answers plain HTTP on a port that speaks HTTPS.
 #[cold]
 pub(crate) async fn plain_http(down: &mut Downstream, request: &mut Request) -> After {
@@ -203,7 +181,13 @@ fn preferred_format(scratch: &Scratch) -> Format {
     )
 }
 
-async fn write(down: &mut Downstream, request: &mut Request, out: Vec<u8>, keep_alive: bool) -> After {
+/// Writes a whole answer.
+pub(crate) async fn write(
+    down: &mut Downstream,
+    request: &mut Request,
+    out: Vec<u8>,
+    keep_alive: bool,
+) -> After {
     debug_assert!(!down.has_answered, "one answer a request");
     down.has_answered = true;
     let written = down.write_all(&out).await;

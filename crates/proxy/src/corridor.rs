@@ -14,6 +14,7 @@ use crate::core::{Core, CoreView};
 use crate::deliver::{self, deliver};
 use crate::downstream::Downstream;
 use crate::headers::{self, ToBackend};
+use crate::redirect;
 use crate::request::Request;
 use crate::scratch::Scratch;
 
@@ -31,7 +32,7 @@ pub(crate) async fn walk(core: &Rc<Core>, down: &mut Downstream, request: &mut R
         }
         Ok(Admission::Redirect(port)) => {
             let keep_alive = goes_on(down, request);
-            return answer::redirect(down, request, port, keep_alive).await;
+            return redirect::answer(down, request, port, keep_alive).await;
         }
         Err(failure) => {
             let keep_alive = goes_on(down, request);
@@ -93,7 +94,10 @@ fn admit(
     let heads = request.heads();
     let rule = &down.client.listener.rule;
     if let Some(port) = rule.redirect_to_https {
-        return redirect(heads, port);
+        return match heads.request.method == Method::Options && is_for_evenkeel(heads)? {
+            true => Ok(Admission::Options),
+            false => redirect::check(heads).map(|()| Admission::Redirect(port)),
+        };
     }
     let most = rule.limits.body_bytes;
     if matches!(heads.request.body, BodyKind::Length(length) if most > 0 && length > most) {
@@ -124,18 +128,6 @@ fn admit(
     let route = view.snapshot.router.find(host, path).ok_or(Cause::NoRoute)?;
     request.route = Some(route.clone());
     Ok(Admission::Forward)
-}
-
-/// Sends a request to HTTPS, if it says of which host.
-#[cold]
-fn redirect(heads: &Scratch, port: u16) -> Result<Admission, Failure> {
-    if heads.request.method == Method::Options && is_for_evenkeel(heads)? {
-        return Ok(Admission::Options);
-    }
-    match heads.request.authority.is_empty() {
-        true => Err(Failure::of_client(400, "host_missing_for_redirect")),
-        false => Ok(Admission::Redirect(port)),
-    }
 }
 
 /// Whether an OPTIONS asks about the server as a whole, or may be forwarded no further (RFC 9110, sections 9.3.7

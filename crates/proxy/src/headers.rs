@@ -3,9 +3,7 @@
 use std::io::Write;
 use std::net::IpAddr;
 
-use evenkeel_http1::{
-    BodyKind, Field, HeadWriter, Known, Method, RequestHead, ResponseHead, Version, authority,
-};
+use evenkeel_http1::{BodyKind, Field, HeadWriter, Known, Method, RequestHead, ResponseHead, Version};
 use evenkeel_routing::{ForwardingRule, Underscores};
 
 use crate::core::Core;
@@ -378,15 +376,6 @@ pub(crate) fn hsts(writer: &mut HeadWriter<'_>, value: Option<&[u8]>) {
     if let Some(value) = value {
         writer.field(b"Strict-Transport-Security", value);
     }
-}
-
-/// Where a request that names a host is served over HTTPS: its host, this port, its path and query as sent.
-#[cold]
-pub(crate) fn https_location(heads: &Scratch, port: u16) -> Vec<u8> {
-    let Scratch { request, head, .. } = heads;
-    let host = authority(request.authority.of(head)).map_or(&b""[..], |(host, _)| host);
-    let port = if port == 443 { String::new() } else { format!(":{port}") };
-    [b"https://", host, port.as_bytes(), request.path_prefix(head), request.path.of(head)].concat()
 }
 
 /// Says whether the connection goes on, where that is not the version's default.

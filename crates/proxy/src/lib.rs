@@ -37,6 +37,7 @@ mod peers;
 mod proxy_status;
 mod race;
 mod random;
+mod redirect;
 mod relay;
 mod request;
 mod retry;

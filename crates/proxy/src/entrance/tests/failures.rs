@@ -161,3 +161,24 @@ fn a_connection_too_many_is_closed_without_a_word_in_cleartext() {
     assert_eq!(count(&proxy, |core| core.refused.read()), 1);
     assert!(ask(&mut first, &get("a.test")).ends_with("ok"));
 }
+
+#[test]
+fn damaged_first_messages_are_refused_and_nothing_panics() {
+    let ca = Ca::new();
+    let timeout = Duration::from_millis(20);
+    let proxy = proxy_before(secured(ListenerTls { handshake_timeout: timeout, ..tls(parts(&ca)) }), OK);
+    let mut hello = Vec::new();
+    session(&ca.client(None), "a.test").write_tls(&mut hello).unwrap();
+    // Before the key shares, which are most of the message.
+    for place in (0..hello.len().min(300)).step_by(3) {
+        let mut damaged = hello.clone();
+        damaged[place] ^= 1 << (place % 8);
+        let mut stream = connect(proxy.address());
+        stream.write_all(&damaged).unwrap();
+        // An answer, an alert, or the deadline.
+        let _ = stream.read_to_end(&mut Vec::new());
+    }
+    assert_eq!(count(&proxy, |core| core.panics.read()), 0);
+    wait_until("all are closed", || count(&proxy, |core| core.open.read()) == 0);
+    wait_until("nobody shakes hands", || count(&proxy, |core| core.handshakes_open.read()) == 0);
+}
