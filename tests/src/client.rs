@@ -4,17 +4,36 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use rustls::{ClientConnection, StreamOwned};
 use socket2::{Domain, Socket, Type};
 
 use crate::request::Reader;
 use crate::response::{self, Response};
+use crate::tls_client::TlsClient;
 
 /// How long a client waits for anything, unless it says otherwise.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One connection.
 pub struct Client {
-    reader: Reader<Timed>,
+    reader: Reader<Line>,
+}
+
+/// How a peer ended a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// As it should: over TLS, it said so before (close_notify).
+    Clean,
+    /// Over TLS, without a word before.
+    Truncated,
+    /// With a reset.
+    Reset,
+}
+
+/// A connection, in cleartext or not.
+enum Line {
+    Plain(Timed),
+    Secure(Box<StreamOwned<ClientConnection, Timed>>),
 }
 
 /// A stream whose reads and writes all end by one deadline.
@@ -38,21 +57,50 @@ impl Client {
         socket.set_recv_buffer_size(8 << 10).unwrap();
         socket.connect_timeout(&address.into(), PATIENCE).expect("the proxy accepts");
         socket.set_tcp_nodelay(true).unwrap();
-        let deadline = Instant::now() + PATIENCE;
-        Client { reader: Reader::new(Timed { stream: socket.into(), deadline }) }
+        Client::on(socket.into())
     }
 
     /// Connects within [`PATIENCE`].
     pub fn try_connect(address: SocketAddr) -> io::Result<Client> {
         let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
         stream.set_nodelay(true)?;
+        Ok(Client::on(stream))
+    }
+
+    fn on(stream: TcpStream) -> Client {
         let deadline = Instant::now() + PATIENCE;
-        Ok(Client { reader: Reader::new(Timed { stream, deadline }) })
+        Client { reader: Reader::new(Line::Plain(Timed { stream, deadline })) }
+    }
+
+    /// Connects over TLS and ends the handshake, or panics.
+    #[track_caller]
+    pub fn secure(address: SocketAddr, tls: &TlsClient) -> Client {
+        Client::try_secure(address, tls).unwrap_or_else(|error| panic!("TLS with {address}: {error}"))
+    }
+
+    /// Connects over TLS and ends the handshake, each within [`PATIENCE`]. In TLS 1.3, a server that does not like the
+    /// client's certificate says so later.
+    pub fn try_secure(address: SocketAddr, tls: &TlsClient) -> io::Result<Client> {
+        Client::try_connect(address)?.try_upgrade(tls)
+    }
+
+    /// Begins TLS on a connection on which nothing has been read, and ends the handshake.
+    pub fn try_upgrade(self, tls: &TlsClient) -> io::Result<Client> {
+        let mut stream = match self.reader.stream {
+            Line::Plain(timed) => StreamOwned::new(tls.connection(), timed),
+            Line::Secure(_) => return Err(io::Error::other("TLS within TLS")),
+        };
+        stream.sock.deadline = Instant::now() + PATIENCE;
+        while stream.conn.is_handshaking() {
+            stream.conn.complete_io(&mut stream.sock)?;
+        }
+        stream.flush()?;
+        Ok(Client { reader: Reader::new(Line::Secure(Box::new(stream))) })
     }
 
     /// Everything from now on has to end within `patience`.
     pub fn wait_at_most(&mut self, patience: Duration) -> &mut Self {
-        self.reader.stream.deadline = Instant::now() + patience;
+        self.reader.stream.timed_mut().deadline = Instant::now() + patience;
         self
     }
 
@@ -136,6 +184,17 @@ impl Client {
         self.reader.until_close(take)
     }
 
+    /// Reads to the peer's close, and says what it was like.
+    pub fn ending(&mut self) -> io::Result<Ending> {
+        self.wait_at_most(PATIENCE);
+        match self.reader.until_close(|_| {}) {
+            Ok(()) => Ok(Ending::Clean),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Ending::Truncated),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(Ending::Reset),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Asserts that the peer closes, having sent nothing more.
     #[track_caller]
     pub fn expect_close(&mut self) {
@@ -149,17 +208,38 @@ impl Client {
     /// Says that nothing more will be sent.
     pub fn finish(&mut self) {
         // A connection that is already gone has also finished.
-        let _ = self.reader.stream.stream.shutdown(Shutdown::Write);
+        let _ = self.notify();
+        let _ = self.stream().shutdown(Shutdown::Write);
     }
 
-    /// The connection itself.
+    /// Says over TLS that nothing more will be sent (close_notify), and leaves the connection open.
+    pub fn notify(&mut self) -> io::Result<()> {
+        match &mut self.reader.stream {
+            Line::Plain(_) => Ok(()),
+            Line::Secure(stream) => {
+                stream.conn.send_close_notify();
+                stream.flush()
+            }
+        }
+    }
+
+    /// The connection itself, below TLS.
     pub fn stream(&self) -> &TcpStream {
-        &self.reader.stream.stream
+        &self.reader.stream.timed().stream
+    }
+
+    /// What TLS has agreed on; panics in cleartext.
+    #[track_caller]
+    pub fn tls(&self) -> &ClientConnection {
+        match &self.reader.stream {
+            Line::Plain(_) => panic!("a connection in cleartext"),
+            Line::Secure(stream) => &stream.conn,
+        }
     }
 
     /// The local address.
     pub fn local_address(&self) -> SocketAddr {
-        self.reader.stream.stream.local_addr().expect("a bound socket")
+        self.stream().local_addr().expect("a bound socket")
     }
 }
 
@@ -172,6 +252,47 @@ pub fn get(address: SocketAddr, target: &str) -> Response {
 /// One `GET` on a connection of its own.
 pub fn try_get(address: SocketAddr, target: &str) -> io::Result<Response> {
     Client::try_connect(address)?.try_get(target)
+}
+
+impl Line {
+    fn timed(&self) -> &Timed {
+        match self {
+            Line::Plain(timed) => timed,
+            Line::Secure(stream) => &stream.sock,
+        }
+    }
+
+    fn timed_mut(&mut self) -> &mut Timed {
+        match self {
+            Line::Plain(timed) => timed,
+            Line::Secure(stream) => &mut stream.sock,
+        }
+    }
+}
+
+impl Read for Line {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Line::Plain(timed) => timed.read(buffer),
+            Line::Secure(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Line {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        match self {
+            Line::Plain(timed) => timed.write(buffer),
+            Line::Secure(stream) => stream.write(buffer),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Line::Plain(timed) => timed.flush(),
+            Line::Secure(stream) => stream.flush(),
+        }
+    }
 }
 
 impl Timed {

@@ -7,6 +7,7 @@
 pub mod arguments;
 pub mod backend;
 pub mod balancer;
+pub mod certificates;
 pub mod client;
 pub mod dns;
 pub mod document;
@@ -27,5 +28,7 @@ pub mod reserved;
 pub mod response;
 pub mod strict;
 pub mod structured;
+pub mod tls_backend;
+pub mod tls_client;
 pub mod tools;
 pub mod wait;

@@ -1,5 +1,6 @@
 //! A crowd of clients that keeps asking while a test breaks things, and remembers every failure.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -8,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::client::Client;
+use crate::tls_client::TlsClient;
 use crate::wait;
 
 /// What the clients do.
@@ -25,6 +27,8 @@ pub struct Load {
     pub is_fresh: bool,
     /// Whether it posts a few bytes, rather than to GET.
     pub is_post: bool,
+    /// What it speaks TLS with, if it does.
+    pub tls: Option<TlsClient>,
 }
 
 /// A running crowd.
@@ -50,6 +54,7 @@ impl Load {
             pace: Duration::from_millis(50),
             is_fresh: false,
             is_post: false,
+            tls: None,
         }
     }
 
@@ -83,10 +88,17 @@ impl Load {
         }
     }
 
+    fn connect(&self) -> io::Result<Client> {
+        match &self.tls {
+            None => Client::try_connect(self.address),
+            Some(tls) => Client::try_secure(self.address, tls),
+        }
+    }
+
     fn ask(&self, connection: &mut Option<Client>, path: &str) -> Result<(), String> {
         let mut client = match connection.take() {
             Some(client) => client,
-            None => Client::try_connect(self.address).map_err(|error| format!("connect: {error}"))?,
+            None => self.connect().map_err(|error| format!("connect: {error}"))?,
         };
         let response = if self.is_post { client.try_post(path, b"order") } else { client.try_get(path) };
         let response = response.map_err(|error| error.to_string())?;

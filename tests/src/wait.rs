@@ -7,13 +7,18 @@ const GLANCE: Duration = Duration::from_millis(5);
 
 /// Looks at a condition until it yields a value; panics with `what` once `longest` is over.
 #[track_caller]
-pub fn until<T>(longest: Duration, what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+pub fn until<T>(longest: Duration, what: &str, condition: impl FnMut() -> Option<T>) -> T {
+    until_some(longest, condition).unwrap_or_else(|| panic!("not within {longest:?}: {what}"))
+}
+
+/// Looks at a condition until it yields a value, or until `longest` is over.
+pub fn until_some<T>(longest: Duration, mut condition: impl FnMut() -> Option<T>) -> Option<T> {
     let deadline = Instant::now() + longest;
     loop {
-        if let Some(value) = condition() {
+        let value = condition();
+        if value.is_some() || Instant::now() >= deadline {
             return value;
         }
-        assert!(Instant::now() < deadline, "not within {longest:?}: {what}");
         pause(GLANCE);
     }
 }

@@ -2,12 +2,16 @@
 //!
 //! What was pruned is not held against the rest: a pool whose only backend is misspelt is not reported as empty, too.
 
+mod backend_tls;
 mod dns;
 mod health;
+mod hsts;
 mod listeners;
+mod material;
 mod pools;
 mod probe;
 mod routes;
+mod tls;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -15,12 +19,13 @@ use std::time::Duration;
 use evenkeel_routing::ForwardingRule;
 
 use crate::document::{AdminDocument, Document, Switch, Workers};
-use crate::files::Files;
 use crate::plan::{AccessLogRule, AdminRule, AdminSocket, Plan, Warnings};
 use crate::problem::{Code, Problems};
 use crate::tree::{Node, Place};
 
+pub(crate) use self::backend_tls::dial;
 pub(crate) use self::listeners::overlap;
+pub(crate) use self::material::Material;
 use self::pools::CheckedPool;
 
 /// Where the operator's door is, unless the file says otherwise.
@@ -30,15 +35,22 @@ pub(crate) const ADMIN_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V
 pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Makes a plan; it is worth something only if no problem was reported.
-pub(crate) fn check(document: Document, root: &Node, problems: &mut Problems) -> Plan {
+pub(crate) fn check(
+    document: Document,
+    root: &Node,
+    material: &mut Material,
+    problems: &mut Problems,
+) -> Plan {
     let root = Place::root(root);
     let workers = match document.workers {
         None | Some(Workers::Auto) => None,
         Some(Workers::Fixed(count)) => Some(count),
     };
     let admin = admin(document.admin);
-    let listeners = listeners::check(document.listeners.unwrap_or_default(), &root, admin.address, problems);
-    let pools = pools::check(document.pools.map(|table| table.0).unwrap_or_default(), &root, problems);
+    let listeners = document.listeners.unwrap_or_default();
+    let listeners = listeners::check(listeners, &root, admin.address, material, problems);
+    let pools = document.pools.map(|table| table.0).unwrap_or_default();
+    let pools = pools::check(pools, &root, material, problems);
     let routes = routes::check(document.routes, &pools, &root, problems);
     Plan {
         admin,
@@ -65,8 +77,8 @@ pub(crate) fn check(document: Document, root: &Node, problems: &mut Problems) ->
         listeners,
         routes,
         pools: pools.into_iter().map(|pool| pool.plan).collect(),
-        files: Files::default(),
-        warnings: Warnings(Problems::new("", "")),
+        files: std::mem::take(&mut material.files),
+        warnings: Warnings(material.take_warnings()),
     }
 }
 

@@ -48,13 +48,5 @@ fn report(root: &Node, fault: &Fault, problems: &mut Problems) {
     let place = fault.steps().try_fold(Place::root(root), |place, step| place.child(step));
     let Some(place) = place else { return };
     let place = if fault.is_about_key() { place.at_key() } else { place };
-    let message = match fault.message.as_str() {
-        "" => format!("`{}` does not work yet", last_key(&place.path)),
-        message => message.into(),
-    };
-    problems.at(&place, fault.code, message, fault.help.as_str());
-}
-
-fn last_key(path: &str) -> &str {
-    path.rsplit('.').next().unwrap_or(path)
+    problems.at(&place, fault.code, fault.message.as_str(), fault.help.as_str());
 }

@@ -5,6 +5,7 @@
 
 mod health;
 mod settings;
+mod tls;
 
 use std::collections::HashMap;
 use std::fmt;

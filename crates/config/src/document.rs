@@ -1,35 +1,41 @@
 //! Exactly the YAML: one type for each map, one field for each key. The comments are what `evenkeel schema` says.
 //!
-//! Keys that do not work yet are fields, too ([`NotYet`]), so that they are refused by name. Whatever concerns one
-//! value alone is checked as it is read; what concerns several is checked in [`crate::check`].
-#![expect(dead_code, reason = "a key that does not work yet is read only to be refused")]
+//! Whatever concerns one value alone is checked as it is read; what concerns several is checked in [`crate::check`].
+#![expect(dead_code, reason = "a key with one value that works is read only so that others are refused")]
 
 mod backend;
+mod backend_tls;
 mod choice;
 mod dns;
 mod health;
+mod hsts;
 mod matching;
 mod name;
 mod pool;
 mod probe;
 mod probe_text;
 mod quantity;
+mod scheme;
 mod share;
 mod status;
 mod table;
 mod tenths;
+mod tls;
+mod tls_text;
 
 use evenkeel_routing::Underscores;
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::Deserialize;
 
 pub(crate) use self::backend::BackendDocument;
-use self::choice::{NotYet, Word, Words};
+pub(crate) use self::backend_tls::PoolTlsDocument;
 pub(crate) use self::choice::{Switch, Workers};
+use self::choice::{Word, Words};
 pub(crate) use self::dns::DnsDocument;
 pub(crate) use self::health::{EjectDocument, HealthDocument};
+pub(crate) use self::hsts::{HstsDocument, HttpsPort};
 pub(crate) use self::matching::{HostPattern, PathPattern};
-pub(crate) use self::name::{BackendAddress, ListenAddress, Name, Refusal, Text, UpgradeName, is_token};
+pub(crate) use self::name::{ListenAddress, Name, Refusal, Text, UpgradeName, is_token};
 use self::name::{LogPath, Network, SocketPath, ViaName};
 pub(crate) use self::pool::{
     BudgetDocument, ConnectionsDocument, PoolDocument, RetryDocument, StallDocument, TimeoutsDocument,
@@ -38,10 +44,13 @@ pub(crate) use self::probe::{Fields, ProbeDocument, TcpDocument};
 pub(crate) use self::probe_text::Wanted;
 use self::quantity::{Bytes, Period, Whole};
 pub(crate) use self::quantity::{show_bytes, show_duration};
+pub(crate) use self::scheme::SchemedAddress;
 pub(crate) use self::share::Share;
 pub(crate) use self::status::merged;
 use self::table::Table;
 pub(crate) use self::tenths::show_tenths;
+pub(crate) use self::tls::{CertificateDocument, ClientDocument, TlsDocument};
+pub(crate) use self::tls_text::{FilePath, peer_name, show_pin};
 
 /// A wait: at least a millisecond.
 type Wait = Period<1>;
@@ -51,14 +60,6 @@ type Time = Period<0>;
 pub(crate) type Count = Whole<0, 1_000_000_000>;
 /// The size of a message head.
 type HeadBytes = Bytes<1024, 1_048_576>;
-
-/// Keys that are planned, wherever they stand; a test holds the list complete.
-const NOT_YET: &[&str] = &["hsts", "redirect_to_https", "tls"];
-
-/// Whether `key` is planned.
-pub(crate) fn is_not_yet(key: &str) -> bool {
-    NOT_YET.contains(&key)
-}
 
 /// Configuration of evenkeel.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -134,12 +135,12 @@ pub(crate) struct ListenerDocument {
     pub(crate) half_close: Option<Switch<bool>>,
     /// Whether a path that servers may read in different ways is refused (400): with `.` or `..` segments, however encoded, or with an encoded slash, backslash or NUL. Default: false.
     pub(crate) refuse_ambiguous_paths: Option<Switch<bool>>,
-    /// Does not work yet: TLS.
-    pub(crate) tls: Option<NotYet>,
-    /// Does not work yet: telling browsers to stay with HTTPS.
-    pub(crate) hsts: Option<NotYet>,
-    /// Does not work yet: sending clients to HTTPS.
-    pub(crate) redirect_to_https: Option<NotYet>,
+    /// TLS, with these certificates; or `off`, the default.
+    pub(crate) tls: Option<Switch<TlsDocument>>,
+    /// Whether browsers are told to come over HTTPS alone from now on (`Strict-Transport-Security`): `true`, or a map with more; or `off`, the default. Only with `tls`.
+    pub(crate) hsts: Option<Switch<HstsDocument>>,
+    /// Whether every request is answered with a redirect (308) to the same place over HTTPS: `true` for port 443, or another port; or `off`, the default. Only without `tls`.
+    pub(crate) redirect_to_https: Option<Switch<HttpsPort>>,
 }
 
 /// What a listener speaks.

@@ -1,12 +1,71 @@
 //! The files that a plan was made of beside its YAML: certificates, keys, CAs, revocation lists.
+//!
+//! Where each came from is part of the plan, so that files can be read again without the YAML, and so that what is wrong
+//! with one is told by the key that names it.
 
+mod authorities;
+mod carry;
+mod folder;
+mod form;
+mod judge;
+mod pair;
+mod read;
+mod reread;
+mod source;
+
+use std::collections::HashSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use evenkeel_model::PoolName;
+
+pub(crate) use self::authorities::{certificates, revocation_lists};
+pub(crate) use self::carry::client;
+pub(crate) use self::judge::{Taken, judge_client, judge_server};
+pub(crate) use self::pair::Pair;
+pub(crate) use self::read::Fault;
+pub(crate) use self::reread::{client_fault, is_for, server_fault};
+pub(crate) use self::source::{Origin, Source};
 use crate::Plan;
 
 /// Where the TLS of a plan comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Files {}
+pub struct Files {
+    pub(crate) listeners: Vec<ListenerFiles>,
+    pub(crate) pools: Vec<PoolFiles>,
+}
+
+/// Where the TLS of a listener comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ListenerFiles {
+    /// Of the listener.
+    pub(crate) name: Arc<str>,
+    /// Where it is configured, like `listeners[0].tls`.
+    pub(crate) at: String,
+    /// Their pairs, one after the other, are the server's identities.
+    pub(crate) sources: Vec<Source>,
+    /// The name whose certificate is the default one; `None`: the first.
+    pub(crate) default: Option<Box<str>>,
+    pub(crate) client: Option<ClientFiles>,
+}
+
+/// Where a listener's knowledge of clients comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ClientFiles {
+    pub(crate) ca: PathBuf,
+    pub(crate) crl: Option<PathBuf>,
+}
+
+/// Where the TLS of a pool comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PoolFiles {
+    /// Of the pool.
+    pub(crate) name: PoolName,
+    /// Where it is configured, like `pools.app.tls`.
+    pub(crate) at: String,
+    pub(crate) ca: Option<PathBuf>,
+    pub(crate) identity: Option<Pair>,
+}
 
 /// A plan whose files were read again.
 #[derive(Debug)]
@@ -17,21 +76,44 @@ pub struct Reread {
     pub problems: Vec<String>,
 }
 
+impl Files {
+    /// Those of a listener, if it has TLS.
+    pub(crate) fn listener(&self, name: &str) -> Option<&ListenerFiles> {
+        self.listeners.iter().find(|files| *files.name == *name)
+    }
+
+    /// Those of a pool, if it has any.
+    pub(crate) fn pool(&self, name: &PoolName) -> Option<&PoolFiles> {
+        self.pools.iter().find(|files| files.name == *name)
+    }
+}
+
+impl ListenerFiles {
+    fn watched(&self) -> Vec<PathBuf> {
+        let mut paths: Vec<PathBuf> = self.sources.iter().flat_map(Source::watched).collect();
+        if let Some(client) = &self.client {
+            paths.push(client.ca.clone());
+            paths.extend(client.crl.clone());
+        }
+        paths
+    }
+}
+
+impl PoolFiles {
+    fn watched(&self) -> Vec<PathBuf> {
+        let mut paths: Vec<PathBuf> = self.ca.iter().cloned().collect();
+        paths.extend(self.identity.iter().flat_map(Pair::paths).cloned());
+        paths
+    }
+}
+
 impl Plan {
-    /// Every file and folder whose change may change the plan, in the order of the configuration, each once.
+    /// Every file and folder whose change may change the plan, in the order of the configuration, each once. Folders are
+    /// looked into each time.
     pub fn watched(&self) -> Vec<PathBuf> {
-        Vec::new()
-    }
-
-    /// Reads certificates, keys, CAs and revocation lists again, though not the configuration itself. One that is no good
-    /// stays as it is.
-    pub fn reread(&self) -> Reread {
-        Reread { plan: self.clone(), problems: Vec::new() }
-    }
-
-    /// Takes over from the plan before it what clients and backends remember: session tickets, and sessions to resume.
-    /// Profiles that did not change are the very same.
-    pub fn carry_over(&mut self, before: &Plan) {
-        let _ = before;
+        let listeners = self.files.listeners.iter().flat_map(ListenerFiles::watched);
+        let pools = self.files.pools.iter().flat_map(PoolFiles::watched);
+        let mut seen = HashSet::new();
+        listeners.chain(pools).filter(|path| seen.insert(path.clone())).collect()
     }
 }

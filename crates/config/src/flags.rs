@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 
 use evenkeel_health::Policy;
-use evenkeel_model::{Address, PoolName};
+use evenkeel_model::PoolName;
 use evenkeel_routing::{ForwardingRule, HostMatch, ListenerRule, PathMatch, PoolRule, Rule};
+use evenkeel_tls::{Client, ClientParts, Roots, Verify};
 
-use crate::check::{ADMIN_ADDRESS, DRAIN_TIMEOUT, overlap};
-use crate::document::{BackendAddress, ListenAddress, Refusal};
+use crate::check::{ADMIN_ADDRESS, DRAIN_TIMEOUT, dial, overlap};
+use crate::document::{ListenAddress, Refusal, SchemedAddress};
 use crate::files::Files;
 use crate::plan::{
     AccessLogRule, AdminRule, AdminSocket, BackendPlan, DnsRule, Plan, PoolPlan, Resolve, Warnings,
@@ -33,7 +34,7 @@ impl Plan {
             let message = format!("{ADMIN_ADDRESS} is the operator's door");
             problems.add_unplaced(Code::Conflict, "--listen", message, "listen on another port");
         }
-        let backends = parse_backends(backends, &mut problems);
+        let backends = plans(parse_backends(backends, &mut problems), &mut problems);
         if backends.is_empty() && problems.is_empty() {
             let help = "add `--backend 127.0.0.1:3000`, once for each";
             problems.add_unplaced(Code::MissingKey, "--backend", "there is no backend", help);
@@ -50,13 +51,13 @@ fn refuse(refusal: Refusal, flag: &str, problems: &mut Problems) {
     problems.add_unplaced(Code::BadValue, flag, refusal.message, refusal.help);
 }
 
-fn parse_backends(texts: &[String], problems: &mut Problems) -> Vec<Address> {
+fn parse_backends(texts: &[String], problems: &mut Problems) -> Vec<SchemedAddress> {
     let mut seen = HashSet::new();
     let mut addresses = Vec::new();
     for text in texts {
-        match text.parse::<BackendAddress>() {
+        match text.parse::<SchemedAddress>() {
             Err(refusal) => refuse(refusal, "--backend", problems),
-            Ok(address) if seen.insert(address.0.clone()) => addresses.push(address.0),
+            Ok(address) if seen.insert(address.address.clone()) => addresses.push(address),
             Ok(_) => {
                 let message = format!("{} is given twice", quoted(text));
                 problems.add_unplaced(Code::Conflict, "--backend", message, "give each backend once");
@@ -66,10 +67,34 @@ fn parse_backends(texts: &[String], problems: &mut Problems) -> Vec<Address> {
     addresses
 }
 
-fn smallest(listen: std::net::SocketAddr, backends: Vec<Address>) -> Plan {
+/// With TLS they are verified by the system's CAs, each as its own host.
+fn plans(addresses: Vec<SchemedAddress>, problems: &mut Problems) -> Vec<BackendPlan> {
+    let mut refuse = |error: &dyn std::fmt::Display, help: &str| {
+        problems.add_unplaced(Code::BadValue, "--backend", error.to_string(), help);
+    };
+    let has_tls = addresses.iter().any(|address| address.is_tls);
+    let parts = ClientParts { roots: Roots::System, verify: Verify::On, pins: Vec::new(), identity: None };
+    let client = has_tls.then(|| Client::new(parts)).transpose().unwrap_or_else(|error| {
+        refuse(&error, "install the CAs of the system, or write a file with `ca` in the pool's `tls`");
+        None
+    });
+    let mut plans = Vec::new();
+    for SchemedAddress { address, is_tls } in addresses {
+        let mut tls = None;
+        if let Some(client) = client.as_ref().filter(|_| is_tls) {
+            tls = dial(client, None, &address);
+            if tls.is_none() {
+                let message = format!("{} has no name that it could prove", quoted(&address.to_string()));
+                refuse(&message, "write a file with `server_name` in the pool's `tls`");
+            }
+        }
+        plans.push(BackendPlan { name: None, address, weight: 1, resolve: Resolve::default(), tls });
+    }
+    plans
+}
+
+fn smallest(listen: std::net::SocketAddr, backends: Vec<BackendPlan>) -> Plan {
     let rule = PoolRule::default();
-    let backend =
-        |address| BackendPlan { name: None, address, weight: 1, resolve: Resolve::default(), tls: None };
     Plan {
         admin: AdminRule { address: Some(ADMIN_ADDRESS), socket: AdminSocket::default() },
         workers: None,
@@ -85,12 +110,7 @@ fn smallest(listen: std::net::SocketAddr, backends: Vec<Address>) -> Plan {
             timeouts: rule.timeouts,
             retry: rule.retry.clone(),
         }],
-        pools: vec![PoolPlan {
-            name: PoolName::new(POOL),
-            rule,
-            health: Policy::default(),
-            backends: backends.into_iter().map(backend).collect(),
-        }],
+        pools: vec![PoolPlan { name: PoolName::new(POOL), rule, health: Policy::default(), backends }],
         files: Files::default(),
         warnings: Warnings(Problems::new("command line", "")),
     }
@@ -107,6 +127,24 @@ mod tests {
         let file = crate::parse(text, "smallest.yaml", &|_| None).unwrap();
         let backends = ["127.0.0.1:3000".into(), "127.0.0.1:3001".into()];
         assert_eq!(Plan::from_flags("127.0.0.1:8080", &backends).unwrap(), file);
+    }
+
+    #[test]
+    fn a_backend_with_https_is_verified_by_the_systems_cas() {
+        let backends =
+            ["https://App.internal".into(), "127.0.0.1:3000".into(), "https://10.0.0.5:8443".into()];
+        match Plan::from_flags("127.0.0.1:8080", &backends) {
+            Ok(plan) => {
+                let names = plan.pools[0].backends.iter().map(|backend| backend.tls.as_ref());
+                let names: Vec<_> =
+                    names.map(|dial| dial.map(|dial| dial.name.to_str().into_owned())).collect();
+                assert_eq!(names, [Some("app.internal".into()), None, Some("10.0.0.5".into())]);
+            }
+            // A machine without CAs.
+            Err(problems) => assert!(problems.to_string().contains("system's CA certificates"), "{problems}"),
+        }
+        let problems = Plan::from_flags("127.0.0.1:8080", &["https://a/b".into()]).unwrap_err();
+        assert_eq!(problems.iter().next().map(|problem| problem.path.as_str()), Some("--backend"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! YAML in; a plan, or the full list of problems, out.
 //!
 //! The way of a file: text -> `tree` (with places) -> `environment` -> `document` (serde) -> `check` -> [`Plan`].
+//! Certificates, keys and the like are read on the way (`files`), and may be read again without the YAML.
 //! Each step reports what it finds and goes on with the rest, so that one run shows every problem.
 
 mod check;
@@ -10,6 +11,7 @@ mod document;
 mod environment;
 mod files;
 mod flags;
+mod moment;
 mod plan;
 mod problem;
 mod schema;
@@ -20,13 +22,15 @@ mod words;
 mod yaml;
 
 use std::path::Path;
+use std::time::SystemTime;
 
+use check::Material;
 pub use diff::Changes;
 pub use files::{Files, Reread};
 pub use plan::{
     AccessLogRule, AdminRule, AdminSocket, BackendPlan, DnsRule, Plan, PoolPlan, Resolve, Warnings,
 };
-pub use problem::{Code, Problem, Problems};
+pub use problem::{Code, Problem, Problems, Severity};
 pub use schema::schema;
 pub use summary::summary;
 
@@ -52,6 +56,19 @@ pub fn load(path: &Path) -> Result<Plan, Problems> {
 /// # Errors
 /// Every problem of the text, in its order; never a panic, whatever it holds.
 pub fn parse(text: &str, file: &str, environment: &dyn Fn(&str) -> Option<String>) -> Result<Plan, Problems> {
+    parse_at(text, file, environment, SystemTime::now())
+}
+
+/// The same, as it would be at another time: certificates expire.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_at(
+    text: &str,
+    file: &str,
+    environment: &dyn Fn(&str) -> Option<String>,
+    now: SystemTime,
+) -> Result<Plan, Problems> {
     let mut problems = Problems::new(file, text);
     if text.len() > LARGEST_FILE {
         let mut problems = Problems::new(file, "");
@@ -62,7 +79,8 @@ pub fn parse(text: &str, file: &str, environment: &dyn Fn(&str) -> Option<String
     environment::substitute(&mut root, environment, &mut problems);
     match decode::decode(&mut root, &mut problems) {
         Some(document) => {
-            let plan = check::check(document, &root, &mut problems);
+            let mut material = Material::new(Problems::new(file, text), now);
+            let plan = check::check(document, &root, &mut material, &mut problems);
             problems.or(plan)
         }
         None => Err(problems),

@@ -1,4 +1,6 @@
 //! What is wrong with a configuration: each problem with its place, what it is, and how to mend it.
+//!
+//! What is only worth a look, a warning, is a problem, too, of a code of its own; the two are never in one list.
 
 use std::ops::Range;
 
@@ -7,7 +9,17 @@ use serde::Serialize;
 use crate::text;
 use crate::tree::Place;
 
-/// The kind of a problem, stable for scripts; shown as in `error[unknown-key]`.
+/// Whether a configuration with a problem is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// It is.
+    Error,
+    /// It works.
+    Warning,
+}
+
+/// The kind of a problem, stable for scripts; shown as in `error[unknown-key]`, or `warning[expired]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Code {
@@ -41,6 +53,24 @@ pub enum Code {
     Unreachable,
     /// A list or map that needs at least one element.
     Empty,
+    /// A warning: a certificate is no longer valid.
+    Expired,
+    /// A warning: a certificate will not be valid for much longer.
+    ExpiresSoon,
+    /// A warning: a certificate is not valid yet.
+    NotYetValid,
+    /// A warning: everybody may read a private key.
+    Permissions,
+    /// A warning: whoever answers is taken for a backend.
+    Unverified,
+    /// A warning: a certificate that no CA signed.
+    SelfSigned,
+    /// A warning: a certificate that is for no name.
+    NoName,
+    /// A warning: two certificates for the same name.
+    DuplicateName,
+    /// A warning: a certificate without its key, or a key without its certificate.
+    Unpaired,
 }
 
 impl Code {
@@ -62,6 +92,45 @@ impl Code {
             Code::Conflict => "conflict",
             Code::Unreachable => "unreachable",
             Code::Empty => "empty",
+            Code::Expired => "expired",
+            Code::ExpiresSoon => "expires-soon",
+            Code::NotYetValid => "not-yet-valid",
+            Code::Permissions => "permissions",
+            Code::Unverified => "unverified",
+            Code::SelfSigned => "self-signed",
+            Code::NoName => "no-name",
+            Code::DuplicateName => "duplicate-name",
+            Code::Unpaired => "unpaired",
+        }
+    }
+
+    /// Whether a configuration with such a problem is refused.
+    pub fn severity(self) -> Severity {
+        match self {
+            Code::Unreadable
+            | Code::TooLarge
+            | Code::Syntax
+            | Code::Refused
+            | Code::UnknownKey
+            | Code::DuplicateKey
+            | Code::MissingKey
+            | Code::WrongType
+            | Code::BadValue
+            | Code::NotYet
+            | Code::UnsetVariable
+            | Code::UnknownName
+            | Code::Conflict
+            | Code::Unreachable
+            | Code::Empty => Severity::Error,
+            Code::Expired
+            | Code::ExpiresSoon
+            | Code::NotYetValid
+            | Code::Permissions
+            | Code::Unverified
+            | Code::SelfSigned
+            | Code::NoName
+            | Code::DuplicateName
+            | Code::Unpaired => Severity::Warning,
         }
     }
 }
@@ -69,6 +138,8 @@ impl Code {
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
+    /// Whether it is reason enough to refuse the configuration.
+    pub severity: Severity,
     /// What kind of problem it is.
     pub code: Code,
     /// Where in the document, like `pools.web.backends[1]`; a flag, like `--listen`, where there is no file.
@@ -143,7 +214,8 @@ impl Problems {
         }
         let (line, column) = text::position(&self.source, span.start);
         let help = Some(help.into()).filter(|help| !help.is_empty());
-        self.list.push(Problem { code, path, line, column, message: message.into(), help, span });
+        let (severity, message) = (code.severity(), message.into());
+        self.list.push(Problem { severity, code, path, line, column, message, help, span });
     }
 
     /// Reports something that has no place in a text.
@@ -155,8 +227,8 @@ impl Problems {
         help: impl Into<String>,
     ) {
         let help = Some(help.into()).filter(|help| !help.is_empty());
-        let (path, message) = (path.into(), message.into());
-        self.list.push(Problem { code, path, line: 0, column: 0, message, help, span: 0..0 });
+        let (severity, path, message) = (code.severity(), path.into(), message.into());
+        self.list.push(Problem { severity, code, path, line: 0, column: 0, message, help, span: 0..0 });
     }
 
     /// Whether looking for more is of no use.
@@ -169,8 +241,13 @@ impl Problems {
         if self.list.is_empty() {
             return Ok(value);
         }
-        self.list.sort_by_key(|problem| (problem.span.start, problem.span.end));
+        self.sort();
         Err(self)
+    }
+
+    /// Puts them in the order of the file.
+    pub(crate) fn sort(&mut self) {
+        self.list.sort_by_key(|problem| (problem.span.start, problem.span.end));
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use crate::problem::{MOST_PROBLEMS, Problem, Problems};
+use crate::problem::{MOST_PROBLEMS, Problem, Problems, Severity};
 
 /// Longest line that is shown whole, in bytes; a longer one is cut around the problem.
 const LONGEST_LINE: usize = 400;
@@ -30,10 +30,14 @@ impl Problems {
     }
 
     fn count(&self) -> String {
+        let noun = match self.list.first().map(|problem| problem.severity) {
+            Some(Severity::Warning) => "warning",
+            Some(Severity::Error) | None => "problem",
+        };
         match self.list.len() {
-            1 => "1 problem".into(),
-            MOST_PROBLEMS => format!("{MOST_PROBLEMS} problems, and perhaps more"),
-            count => format!("{count} problems"),
+            1 => format!("1 {noun}"),
+            MOST_PROBLEMS => format!("{MOST_PROBLEMS} {noun}s, and perhaps more"),
+            count => format!("{count} {noun}s"),
         }
     }
 }
@@ -45,7 +49,11 @@ impl Problem {
             "" => self.message.clone(),
             path => format!("{path}: {}", self.message),
         };
-        let title = Level::ERROR.primary_title(message).id(self.code.as_str());
+        let level = match self.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let title = level.primary_title(message).id(self.code.as_str());
         let group = match self.line {
             0 => Group::with_title(title),
             _ => title.element(self.snippet(file, source)),

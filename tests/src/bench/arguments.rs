@@ -6,14 +6,15 @@ use evenkeel_tests::arguments::count;
 use evenkeel_tests::product::beside_this_program;
 
 const USAGE: &str = "\
-usage: bench [--quick] [--bin BIN] [--base BIN] [--only haproxy,nginx,evenkeel] [--rounds N] [--write FILE]
+usage: bench [--quick] [--bin BIN] [--base BIN] [--only haproxy,nginx,evenkeel] [--rows TEXT] [--rounds N] [--write FILE]
 
   --quick       a quarter of the requests and one round: to see that it works, not to compare
   --bin BIN     the evenkeel to measure; default: the one beside this program
   --base BIN    compare with this evenkeel instead of the peers: nine interleaved pairs (or --rounds)
   --only NAMES  measure only these
+  --rows TEXT   measure only what has this in its name: \"TLS\", \"100 KiB\", \"flood\"; capitals do not matter
   --rounds N    interleaved rounds; default 3
-  --write FILE  write the report there too, between its markers";
+  --write FILE  write the report there too, each of its two sections that was measured whole between its markers";
 
 /// What was asked for.
 #[derive(Clone, Debug)]
@@ -22,6 +23,7 @@ pub(crate) struct Arguments {
     pub(crate) binary: PathBuf,
     pub(crate) base: Option<PathBuf>,
     pub(crate) only: Vec<String>,
+    pub(crate) rows: Option<String>,
     pub(crate) rounds: Option<usize>,
     pub(crate) write: Option<PathBuf>,
 }
@@ -34,6 +36,7 @@ impl Arguments {
             binary: beside_this_program("evenkeel"),
             base: None,
             only: ["haproxy", "nginx", "evenkeel"].map(str::to_owned).to_vec(),
+            rows: None,
             rounds: None,
             write: None,
         };
@@ -45,6 +48,7 @@ impl Arguments {
                 "--bin" => arguments.binary = value()?.into(),
                 "--base" => arguments.base = Some(value()?.into()),
                 "--only" => arguments.only = value()?.split(',').map(str::to_owned).collect(),
+                "--rows" => arguments.rows = Some(value()?.to_lowercase()),
                 "--rounds" => {
                     arguments.rounds =
                         Some(count(&value()?).map_err(|text| format!("--rounds {text}\n\n{USAGE}"))?)
@@ -54,6 +58,11 @@ impl Arguments {
             }
         }
         Ok(arguments)
+    }
+
+    /// Whether what is called so is measured.
+    pub(crate) fn wants(&self, row: &str) -> bool {
+        self.rows.as_ref().is_none_or(|text| row.to_lowercase().contains(text))
     }
 
     /// Interleaved rounds.

@@ -7,8 +7,9 @@ use evenkeel_tests::product::Product;
 use crate::arguments::Arguments;
 use crate::backends::Backends;
 use crate::cases::Case;
-use crate::contestant;
+use crate::contestant::{self, Running};
 use crate::peers::measure;
+use crate::setting::Setting;
 use crate::statistics::{interval, median};
 
 /// Pairs of each case: the fewest whose median has a 95 % interval inside the extremes.
@@ -16,30 +17,54 @@ const PAIRS: usize = 9;
 
 /// Measures and prints one line a case.
 pub(crate) fn run(arguments: &Arguments, base: &Path) {
-    let builds = [base.to_owned(), arguments.binary.clone()].map(Product::Evenkeel);
+    let builds = [base.to_owned(), arguments.binary.clone()];
     let backends = Backends::start();
-    let running = builds.each_ref().map(|one| contestant::start(one, backends.addresses, false));
     let pairs = arguments.rounds(PAIRS);
     println!("CPU per request, new build / base, median of {pairs} interleaved pairs [95 % interval]\n");
     println!("| case | base, µs | new, µs | ratio |\n|---|---:|---:|---:|");
-    for case in Case::all(arguments.is_quick) {
-        let mut cpu = [Vec::new(), Vec::new()];
-        for pair in 0..pairs {
-            // Every other pair the other way round: A B, B A, A B ...
-            for turn in 0..2 {
-                let who = (turn + pair) % 2;
-                cpu[who].push(measure(&running[who], &backends, &case).cpu);
+    let mut skipped = Vec::new();
+    for setting in [Setting::Plain, Setting::Tls, Setting::TlsToBackends] {
+        let mut cases = Case::all(setting, arguments.is_quick);
+        cases.retain(|case| arguments.wants(case.name));
+        // An older build knows no TLS.
+        let refused = ["base", "new build"].into_iter().zip(&builds).find_map(|(name, program)| {
+            let refusal = contestant::refusal(program, setting, &backends)?;
+            Some(format!("{name} refuses its configuration:\n\n```\n{}\n```", refusal.trim()))
+        });
+        match refused {
+            _ if cases.is_empty() => {}
+            Some(why) => skipped.extend(cases.iter().map(|case| (case.name, why.clone()))),
+            None => {
+                let start = |program: &std::path::PathBuf| {
+                    contestant::start(&Product::Evenkeel(program.clone()), setting, &backends)
+                };
+                let running = builds.each_ref().map(start);
+                cases.iter().for_each(|case| compare(&running, &backends, case, pairs));
             }
         }
-        let [base, new] = &cpu;
-        let ratios: Vec<f64> = new.iter().zip(base).map(|(new, base)| new / base).collect();
-        let (low, high) = interval(&ratios);
-        println!(
-            "| {} | {:.2} | {:.2} | {:.3} [{low:.3}, {high:.3}] |",
-            case.name,
-            median(base),
-            median(new),
-            median(&ratios)
-        );
     }
+    for (case, why) in skipped {
+        println!("\nNot measured: {case}; the {why}");
+    }
+}
+
+fn compare(running: &[Running; 2], backends: &Backends, case: &Case, pairs: usize) {
+    let mut cpu = [Vec::new(), Vec::new()];
+    for pair in 0..pairs {
+        // Every other pair the other way round: A B, B A, A B ...
+        for turn in 0..2 {
+            let who = (turn + pair) % 2;
+            cpu[who].push(measure(&running[who], backends, case).cpu);
+        }
+    }
+    let [base, new] = &cpu;
+    let ratios: Vec<f64> = new.iter().zip(base).map(|(new, base)| new / base).collect();
+    let (low, high) = interval(&ratios);
+    println!(
+        "| {} | {:.2} | {:.2} | {:.3} [{low:.3}, {high:.3}] |",
+        case.name,
+        median(base),
+        median(new),
+        median(&ratios)
+    );
 }

@@ -1,52 +1,86 @@
-//! The proxies that are measured, each with the settings of its own that make the work equal.
+//! The proxies that are measured: started on their core, and asked whether they answer.
 
+use std::io;
 use std::net::SocketAddr;
 use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
 
 use evenkeel_tests::client::Client;
-use evenkeel_tests::nginx::{free_address, wait_until_it_answers};
+use evenkeel_tests::nginx::free_address;
 use evenkeel_tests::process::Process;
 use evenkeel_tests::product::Product;
+use evenkeel_tests::tools::run_within;
+use evenkeel_tests::wait;
 use tempfile::TempDir;
 
+use crate::backends::Backends;
+use crate::clients::Clients;
+use crate::configuration::{Places, configuration};
 use crate::cores;
+use crate::setting::Setting;
+
+/// Longest that a proxy takes to start.
+const SOON: Duration = Duration::from_secs(10);
 
 /// A running one, on its core.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
+    /// Who speaks TLS with it, if it does.
+    pub(crate) clients: Option<Clients>,
     process: Process,
     _folder: TempDir,
 }
 
-/// Its configuration. `log` is where requests are logged: a socket for HAProxy, a file for the others.
-pub(crate) fn configuration(
-    product: &Product,
-    listen: &str,
-    backends: [&str; 2],
-    log: Option<&str>,
-) -> String {
-    match product {
-        Product::Haproxy => haproxy(listen, backends, log),
-        Product::Nginx => nginx(listen, backends, log),
-        Product::Evenkeel(_) => evenkeel(listen, backends, log),
-    }
-}
-
 /// Starts it on the proxy's core before these backends.
-pub(crate) fn start(product: &Product, backends: [SocketAddr; 2], is_logging: bool) -> Running {
+pub(crate) fn start(product: &Product, setting: Setting, backends: &Backends) -> Running {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let address = free_address();
-    let log = folder.path().join("log");
-    if is_logging && *product == Product::Haproxy {
-        drain(UnixDatagram::bind(&log).expect("a short path"));
+    if setting == Setting::Logging && *product == Product::Haproxy {
+        drain(UnixDatagram::bind(folder.path().join("log")).expect("a short path"));
     }
-    let log = log.display().to_string();
-    let [first, second] = backends.map(|address| address.to_string());
-    let configuration =
-        configuration(product, &address.to_string(), [&first, &second], is_logging.then_some(&log));
+    let configuration = configuration_before(product, setting, backends, folder.path(), address);
     let process = cores::as_proxy(|| product.launch(folder.path(), &configuration));
-    wait_until_it_answers(address);
-    Running { address, process, _folder: folder }
+    let clients = (setting == Setting::Tls).then(Clients::default);
+    let running = Running { address, clients, process, _folder: folder };
+    wait::until_true(SOON, &format!("an answer from {}", product.name()), || running.answers());
+    running
+}
+
+/// Why a build of evenkeel does not run in a setting, in its own words, if it does not.
+pub(crate) fn refusal(program: &Path, setting: Setting, backends: &Backends) -> Option<String> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("configuration");
+    let product = Product::Evenkeel(program.to_owned());
+    let text = configuration_before(&product, setting, backends, folder.path(), free_address());
+    std::fs::write(&file, text).unwrap();
+    let mut command = Command::new(program);
+    command.arg("check").arg("-c").arg(&file);
+    let output = run_within(SOON, command, "");
+    let words = [output.stdout, output.stderr].concat();
+    (!output.status.success()).then(|| String::from_utf8_lossy(&words).into_owned())
+}
+
+fn configuration_before(
+    product: &Product,
+    setting: Setting,
+    backends: &Backends,
+    folder: &Path,
+    listen: SocketAddr,
+) -> String {
+    let text = |path: &Path| path.display().to_string();
+    let [first, second] = backends.addresses(setting).map(|address| address.to_string());
+    let places = Places {
+        listen: &listen.to_string(),
+        backends: [&first, &second],
+        log: &text(&folder.join("log")),
+        certificate: &text(&backends.certificate.certificate),
+        key: &text(&backends.certificate.key),
+        both: &text(&backends.certificate.both),
+        authority: &text(&backends.authority),
+    };
+    configuration(product, setting, &places)
 }
 
 impl Running {
@@ -55,9 +89,20 @@ impl Running {
         self.process.family()
     }
 
-    /// A client of it.
+    /// A client of it, with a connection of its own.
     pub(crate) fn client(&self) -> Client {
-        Client::connect(self.address)
+        self.try_client().unwrap_or_else(|error| panic!("no connection: {error}"))
+    }
+
+    fn try_client(&self) -> io::Result<Client> {
+        match &self.clients {
+            None => Client::try_connect(self.address),
+            Some(clients) => Client::try_secure(self.address, &clients.full),
+        }
+    }
+
+    fn answers(&self) -> bool {
+        self.try_client().and_then(|mut client| client.try_get("/")).is_ok()
     }
 }
 
@@ -67,58 +112,4 @@ fn drain(socket: UnixDatagram) {
         let mut line = [0; 4096];
         while socket.recv(&mut line).is_ok() {}
     });
-}
-
-fn haproxy(listen: &str, [first, second]: [&str; 2], log: Option<&str>) -> String {
-    let target = log.map_or(String::new(), |path| format!("\n  log {path} local0 info"));
-    let lines = log.map_or("", |_| "\n  log global\n  option httplog");
-    format!(
-        "global
-  nbthread 1
-  maxconn 9500{target}
-defaults
-  mode http{lines}
-  option http-keep-alive
-  http-reuse always
-  timeout connect 3s
-  timeout client 60s
-  timeout server 30s
-  timeout http-request 10s
-  timeout http-keep-alive 75s
-frontend edge
-  bind {listen}
-  default_backend web
-backend web
-  balance roundrobin
-  server one {first}
-  server two {second}
-"
-    )
-}
-
-fn nginx(listen: &str, [first, second]: [&str; 2], log: Option<&str>) -> String {
-    let log = log.map_or("off".to_owned(), |path| format!("{path} combined"));
-    format!(
-        "worker_processes 1; worker_rlimit_nofile 20000;
-events {{ worker_connections 16000; }}
-http {{
-  keepalive_requests 100000000; client_body_buffer_size 128k;
-  upstream web {{ server {first}; server {second}; keepalive 64; keepalive_requests 100000000; }}
-  server {{ listen {listen} backlog=4096; access_log {log};
-    location / {{ proxy_pass http://web; proxy_http_version 1.1; proxy_set_header Connection \"\"; }}
-  }}
-}}"
-    )
-}
-
-fn evenkeel(listen: &str, [first, second]: [&str; 2], log: Option<&str>) -> String {
-    let log = log.map_or("off".to_owned(), |path| format!("{{ path: \"{path}\" }}"));
-    format!(
-        "admin: {{ address: \"127.0.0.1:0\" }}
-workers: 1
-access_log: {log}
-listeners: [{{ name: edge, address: \"{listen}\", limits: {{ connections: 9500 }} }}]
-pools: {{ web: {{ backends: [\"{first}\", \"{second}\"] }} }}
-"
-    )
 }

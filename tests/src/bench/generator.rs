@@ -2,18 +2,20 @@
 //!
 //! Each response must be a 200 of the expected length; anything else ends the benchmark.
 
-use std::io::{self, Read, Write};
+use std::io;
 use std::mem::MaybeUninit;
-use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 
-use evenkeel_tests::nonblocking::{self, is_not_yet};
+use evenkeel_tests::nonblocking::is_not_yet;
+use evenkeel_tests::tls_client::TlsClient;
 
-use crate::cases::{CONNECTIONS, Case};
+use crate::cases::{CONNECTIONS, Case, Connections};
+use crate::contestant::Running;
+use crate::line::{Line, Scratch};
 
 /// Longest silence of all connections together.
 const PATIENCE: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
@@ -23,13 +25,22 @@ const PATIENCE: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
 pub(crate) struct Seen {
     pub(crate) elapsed: Duration,
     pub(crate) p99: Duration,
+    /// Requests on connections that went on with an earlier session.
+    pub(crate) resumed: u64,
 }
 
 /// Makes `requests` requests of a case.
-pub(crate) fn run(address: SocketAddr, case: &Case, requests: u64) -> Seen {
+pub(crate) fn run(running: &Running, case: &Case, requests: u64) -> Seen {
+    let tls = running.clients.as_ref().map(|clients| match case.connections {
+        Connections::Kept | Connections::Fresh => &clients.full,
+        Connections::Resumed => &clients.resuming,
+    });
     let mut generator = Generator {
         case,
-        address,
+        running,
+        tls,
+        scratch: Scratch::default(),
+        resumed: 0,
         epoll: epoll::create(epoll::CreateFlags::CLOEXEC).expect("descriptors left"),
         buffer: vec![0; 256 * 1024],
         left_to_start: requests,
@@ -40,12 +51,15 @@ pub(crate) fn run(address: SocketAddr, case: &Case, requests: u64) -> Seen {
     let elapsed = begun.elapsed();
     let place = generator.latencies.len() * 99 / 100;
     let (_, p99, _) = generator.latencies.select_nth_unstable(place);
-    Seen { elapsed, p99: *p99 }
+    Seen { elapsed, p99: *p99, resumed: generator.resumed }
 }
 
 struct Generator<'a> {
     case: &'a Case,
-    address: SocketAddr,
+    running: &'a Running,
+    tls: Option<&'a TlsClient>,
+    scratch: Scratch,
+    resumed: u64,
     epoll: OwnedFd,
     buffer: Vec<u8>,
     left_to_start: u64,
@@ -53,7 +67,7 @@ struct Generator<'a> {
 }
 
 struct Connection {
-    stream: TcpStream,
+    line: Line,
     started: Instant,
     /// Bytes of the request written.
     written: usize,
@@ -113,34 +127,41 @@ impl Generator<'_> {
             return;
         }
         self.left_to_start -= 1;
-        let connection = connect(self.address).expect("the proxy accepts");
+        let line = Line::connect(self.running.address, self.tls).expect("the proxy accepts");
+        let connection = Connection::new(line);
         let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
-        epoll::add(&self.epoll, &connection.stream, EventData::new_u64(index as u64), flags)
+        epoll::add(&self.epoll, &connection.line.stream, EventData::new_u64(index as u64), flags)
             .expect("a new descriptor");
         *slot = Some(connection);
     }
 
+    fn is_kept(&self) -> bool {
+        self.case.connections == Connections::Kept
+    }
+
     fn advance(&mut self, connection: &mut Connection) -> io::Result<Need> {
+        connection.line.flush()?;
         while connection.written < self.case.request.len() {
-            match connection.stream.write(&self.case.request[connection.written..]) {
+            match connection.line.write(&self.case.request[connection.written..]) {
                 Ok(written) => connection.written += written,
                 Err(error) if is_not_yet(&error) => return Ok(Need::Event),
                 Err(error) => return Err(error),
             }
         }
         loop {
-            let read = match connection.stream.read(&mut self.buffer) {
+            let read = match connection.line.read(&mut self.scratch, &mut self.buffer) {
                 Ok(read) => read,
                 Err(error) if is_not_yet(&error) => return Ok(Need::Event),
                 Err(error) => return Err(error),
             };
             if read == 0 {
-                let is_whole = self.case.is_fresh && connection.left == Some(0);
+                let is_whole = !self.is_kept() && connection.left == Some(0);
                 return is_whole.then_some(Need::NewConnection).ok_or(io::ErrorKind::UnexpectedEof.into());
             }
             if connection.take(&self.buffer[..read], self.case)? {
                 self.latencies.push(connection.started.elapsed());
-                if !self.case.is_fresh {
+                self.resumed += u64::from(connection.line.is_resumed());
+                if self.is_kept() {
                     return Ok(Need::NextRequest);
                 }
             }
@@ -149,6 +170,11 @@ impl Generator<'_> {
 }
 
 impl Connection {
+    fn new(line: Line) -> Connection {
+        let head = Vec::with_capacity(1024);
+        Connection { line, started: Instant::now(), written: 0, head, left: None }
+    }
+
     fn begin(&mut self) {
         self.started = Instant::now();
         self.written = 0;
@@ -182,14 +208,4 @@ fn check(head: &[u8], case: &Case) -> io::Result<()> {
     let text = String::from_utf8_lossy(head).to_ascii_lowercase();
     let is_expected = text.starts_with("http/1.1 200 ") && text.split("\r\n").any(|line| line == length);
     is_expected.then_some(()).ok_or_else(|| io::Error::other(text))
-}
-
-fn connect(address: SocketAddr) -> io::Result<Connection> {
-    Ok(Connection {
-        stream: nonblocking::connect(address)?,
-        started: Instant::now(),
-        written: 0,
-        head: Vec::with_capacity(1024),
-        left: None,
-    })
 }

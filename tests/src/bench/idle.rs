@@ -9,6 +9,9 @@ use evenkeel_tests::wait;
 use crate::contestant::Running;
 use crate::cores;
 
+/// What the rows are called, without and with TLS.
+pub(crate) const NAMES: [&str; 2] = ["idle connections", "idle TLS connections"];
+
 /// Connections held, where descriptors allow: HAProxy reserves two for each.
 const MOST: u64 = 8_000;
 /// Descriptors that are needed for other things.

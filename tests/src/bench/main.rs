@@ -8,14 +8,19 @@
 mod arguments;
 mod backends;
 mod cases;
+mod clients;
 mod compare;
+mod configuration;
 mod contestant;
 mod cores;
+mod flood;
 mod generator;
 mod idle;
+mod line;
 mod peers;
 mod quiet;
 mod report;
+mod setting;
 mod slow;
 mod statistics;
 

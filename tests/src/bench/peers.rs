@@ -7,12 +7,14 @@ use evenkeel_tests::product::Product;
 
 use crate::arguments::Arguments;
 use crate::backends::Backends;
-use crate::cases::Case;
+use crate::cases::{Case, Connections};
 use crate::contestant::{self, Running};
+use crate::flood;
 use crate::generator;
 use crate::idle;
 use crate::quiet::{self, Account};
 use crate::report::Report;
+use crate::setting::Setting;
 use crate::slow;
 
 /// Tries to measure a case undisturbed.
@@ -31,40 +33,82 @@ pub(crate) struct Measurement {
     pub(crate) others: f64,
 }
 
-/// All rounds, without and with logs; prints and writes the report.
+/// All rounds of every setting; prints and writes the report.
 pub(crate) fn run(arguments: &Arguments) {
     let contestants = contestants(arguments);
     let backends = Backends::start();
-    let cases = Case::all(arguments.is_quick);
     let mut report = Report::new(&contestants, arguments);
-    for is_logging in [false, true] {
-        let start = |one: &Product| contestant::start(one, backends.addresses, is_logging);
-        let running: Vec<Running> = contestants.iter().map(start).collect();
-        for round in 0..arguments.rounds(3) {
-            for case in &cases {
-                // Each round begins with another one, so that nobody always follows the same neighbour.
-                for turn in 0..running.len() {
-                    let who = (turn + round) % running.len();
-                    let measurement = measure(&running[who], &backends, case);
-                    eprintln!("{:9} {:32} {measurement:.2?}", contestants[who].name(), case.name);
-                    report.add(case.name, is_logging, who, measurement);
-                }
-            }
-        }
+    for setting in Setting::ALL {
+        traffic(arguments, &contestants, setting, &backends, &mut report);
     }
     for _ in 0..arguments.rounds(3) {
         for (who, product) in contestants.iter().enumerate() {
-            let running = contestant::start(product, backends.addresses, false);
-            let connections = idle::connections(arguments.is_quick);
-            let bytes = idle::bytes_per_connection(&running, connections);
-            eprintln!("{:9} idle connection {bytes:.0} bytes", product.name());
-            report.add_idle(who, bytes);
-            let p99 = slow::measure(&running, &cases[0]);
-            eprintln!("{:9} p99 alone and beside slow clients {p99:.2?}", product.name());
-            report.add_slow(who, p99);
+            for setting in [Setting::Plain, Setting::Tls] {
+                others(arguments, (who, product), setting, &backends, &mut report);
+            }
         }
     }
     report.finish(arguments);
+}
+
+/// Every kind of traffic in a setting.
+fn traffic(
+    arguments: &Arguments,
+    contestants: &[Product],
+    setting: Setting,
+    backends: &Backends,
+    report: &mut Report,
+) {
+    let mut cases = Case::all(setting, arguments.is_quick);
+    cases.retain(|case| arguments.wants(case.name));
+    if cases.is_empty() {
+        return;
+    }
+    let start = |one: &Product| contestant::start(one, setting, backends);
+    let running: Vec<Running> = contestants.iter().map(start).collect();
+    for round in 0..arguments.rounds(3) {
+        for case in &cases {
+            // Each round begins with another one, so that nobody always follows the same neighbour.
+            for turn in 0..running.len() {
+                let who = (turn + round) % running.len();
+                let measurement = measure(&running[who], backends, case);
+                eprintln!("{:9} {:44} {measurement:.2?}", contestants[who].name(), case.name);
+                report.add(case.name, setting, who, measurement);
+            }
+        }
+    }
+}
+
+/// What is measured of a proxy that has just been started: its memory, and what those do to its clients who mean harm.
+fn others(
+    arguments: &Arguments,
+    (who, product): (usize, &Product),
+    setting: Setting,
+    backends: &Backends,
+    report: &mut Report,
+) {
+    let [idle, harm] = match setting {
+        Setting::Tls => [idle::NAMES[1], flood::NAME],
+        _ => [idle::NAMES[0], slow::NAME],
+    };
+    if ![idle, harm].iter().any(|row| arguments.wants(row)) {
+        return;
+    }
+    let running = contestant::start(product, setting, backends);
+    if arguments.wants(idle) {
+        let bytes = idle::bytes_per_connection(&running, idle::connections(arguments.is_quick));
+        eprintln!("{:9} {idle} {bytes:.0} bytes", product.name());
+        report.add_idle(setting, who, bytes);
+    }
+    if arguments.wants(harm) && setting == Setting::Tls {
+        let measurement = flood::measure(&running, flood::length(arguments.is_quick));
+        eprintln!("{:9} {harm} {measurement:.2?}", product.name());
+        report.add_flood(who, measurement);
+    } else if arguments.wants(harm) {
+        let p99 = slow::measure(&running, &Case::all(setting, arguments.is_quick)[0]);
+        eprintln!("{:9} p99 alone and beside {harm} {p99:.2?}", product.name());
+        report.add_slow(who, p99);
+    }
 }
 
 /// Measures one case, again if others disturbed it; of the last try, if all were disturbed.
@@ -81,12 +125,14 @@ pub(crate) fn measure(running: &Running, backends: &Backends, case: &Case) -> Me
 }
 
 fn measure_once(running: &Running, backends: &Backends, case: &Case) -> Measurement {
-    generator::run(running.address, case, case.requests / 10);
+    generator::run(running, case, case.requests / 10);
     let ours = [running.family(), backends.family()].concat();
     let account = Account::of(&ours);
     let before = cpu_nanoseconds(&running.family());
-    let seen = generator::run(running.address, case, case.requests);
+    let seen = generator::run(running, case, case.requests);
     let spent = cpu_nanoseconds(&running.family()) - before;
+    let expected = if case.connections == Connections::Resumed { case.requests } else { 0 };
+    assert_eq!(seen.resumed, expected, "{}: resumed, of {}", case.name, case.requests);
     Measurement {
         cpu: spent as f64 / 1000.0 / case.requests as f64,
         rate: case.requests as f64 / seen.elapsed.as_secs_f64(),

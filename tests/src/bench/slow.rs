@@ -14,6 +14,9 @@ use crate::cases::Case;
 use crate::contestant::Running;
 use crate::generator;
 
+/// What the row is called.
+pub(crate) const NAME: &str = "slow clients";
+
 /// Clients with half a head, and as many with half a body.
 pub(crate) const HALF: usize = 500;
 /// Clients that ask for much and read nothing.
@@ -30,12 +33,12 @@ struct Slow {
 
 /// The p99 of a case, alone and beside slow clients.
 pub(crate) fn measure(running: &Running, case: &Case) -> [Duration; 2] {
-    generator::run(running.address, case, case.requests / 10);
-    let alone = generator::run(running.address, case, case.requests).p99;
+    generator::run(running, case, case.requests / 10);
+    let alone = generator::run(running, case, case.requests).p99;
     let slow = Slow::start(running.address);
     // What stands is measured, not its beginning.
     wait::pause(Duration::from_secs(1));
-    let beside = generator::run(running.address, case, case.requests).p99;
+    let beside = generator::run(running, case, case.requests).p99;
     drop(slow);
     [alone, beside]
 }

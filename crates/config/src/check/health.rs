@@ -10,10 +10,20 @@ use crate::plan::BackendPlan;
 use crate::problem::{Code, Problems};
 use crate::tree::Place;
 
-/// Checks a pool's health rules; the backends are those that they are for.
+/// What health rules are for.
+#[derive(Clone, Copy)]
+pub(super) struct OfPool<'a> {
+    pub(super) backends: &'a [BackendPlan],
+    /// Whether one of them is spoken to over TLS.
+    pub(super) has_tls: bool,
+    /// The `Host` that they see with requests, if that is not the client's.
+    pub(super) host: Option<&'a str>,
+}
+
+/// Checks a pool's health rules.
 pub(super) fn check(
     document: Option<HealthDocument>,
-    backends: &[BackendPlan],
+    pool: OfPool<'_>,
     place: &Place<'_>,
     problems: &mut Problems,
 ) -> Policy {
@@ -21,7 +31,7 @@ pub(super) fn check(
     let Some(document) = document else { return defaults };
     let probe = document.probe.and_then(Switch::on);
     let policy = Policy {
-        probe: probe.map(|it| probe::check(&it, backends, &place.key("probe"), problems)),
+        probe: probe.map(|it| probe::check(&it, pool, &place.key("probe"), problems)),
         eject: match document.eject {
             None => defaults.eject,
             Some(it) => it.on().map(|it| eject(&it, &place.key("eject"), problems)),

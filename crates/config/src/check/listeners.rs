@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use evenkeel_routing::{ClientLimits, ClientTimeouts, ListenerRule};
 
-use super::require;
+use super::{Material, hsts, require, tls};
 use crate::document::{
     ClientLimitsDocument, ClientTimeoutsDocument, Count, ListenerDocument, Switch, Text, UpgradeName,
 };
@@ -18,6 +18,7 @@ pub(super) fn check(
     documents: Vec<ListenerDocument>,
     root: &Place<'_>,
     admin: Option<SocketAddr>,
+    material: &mut Material,
     problems: &mut Problems,
 ) -> Vec<ListenerRule> {
     let list = root.key("listeners");
@@ -25,10 +26,16 @@ pub(super) fn check(
     let places = list.items();
     let admin_is_good = !root.key("admin").is_broken();
     let mut rules: Vec<ListenerRule> = Vec::new();
-    for (document, place) in documents.into_iter().zip(&places) {
+    for (mut document, place) in documents.into_iter().zip(&places) {
         check_lists(&document, place, problems);
         check_limits(document.limits.as_ref(), &place.key("limits"), problems);
-        let rule = rule(document);
+        let tls_document = document.tls.take().and_then(Switch::on);
+        let has_tls = tls_document.is_some() || place.key("tls").is_broken();
+        let hsts = hsts::hsts(document.hsts.take(), has_tls, place, problems);
+        let redirect_to_https = hsts::redirect(document.redirect_to_https, has_tls, place, problems);
+        let mut rule = ListenerRule { hsts, redirect_to_https, ..rule(document) };
+        rule.tls =
+            tls_document.and_then(|it| tls::check(it, &rule.name, &place.key("tls"), material, problems));
         check_name(&rule, &rules, place, problems);
         if !check_address(&rule, &rules, place, problems)
             && admin_is_good

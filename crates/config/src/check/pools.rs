@@ -6,7 +6,8 @@ use std::time::Duration;
 use evenkeel_model::{Address, PoolName};
 use evenkeel_routing::{Budget, Connections, PoolRule, Retry, Stall, Timeouts};
 
-use super::{health, require};
+use super::backend_tls::{self, PoolTls};
+use super::{Material, health, require};
 use crate::document::{
     BackendDocument, BudgetDocument, ConnectionsDocument, Name, PoolDocument, RetryDocument, StallDocument,
     Switch, TimeoutsDocument,
@@ -26,18 +27,20 @@ pub(crate) struct CheckedPool<'a> {
 pub(super) fn check<'a>(
     documents: Vec<(String, PoolDocument)>,
     root: &Place<'a>,
+    material: &mut Material,
     problems: &mut Problems,
 ) -> Vec<CheckedPool<'a>> {
     let table = root.key("pools");
     require(&table, "pool", "write one, like `pools: { web: { backends: [\"127.0.0.1:3000\"] } }`", problems);
     let pools = documents.into_iter().zip(table.entries());
-    pools.map(|((name, document), place)| pool(&name, document, place, problems)).collect()
+    pools.map(|((name, document), place)| pool(&name, document, place, material, problems)).collect()
 }
 
 fn pool<'a>(
     name: &str,
     document: PoolDocument,
     place: Place<'a>,
+    material: &mut Material,
     problems: &mut Problems,
 ) -> CheckedPool<'a> {
     if let Err(refusal) = name.parse::<Name>() {
@@ -45,12 +48,17 @@ fn pool<'a>(
     }
     let defaults = PoolRule::default();
     let resolve = document.resolve.map_or(Resolve::default(), |word| word.0);
-    let backends = backends(document.backends, resolve, &place.key("backends"), problems);
+    let has_tls = document.backends.iter().any(|backend| backend.address.is_tls);
+    let name = PoolName::new(name);
+    let tls = backend_tls::check(document.tls, has_tls, &name, &place, material, problems);
+    let backends = backends(document.backends, resolve, &tls, &place.key("backends"), problems);
+    check_has_tls(has_tls, &place, problems);
     let when_all_ejected = document.health.as_ref().and_then(|health| health.when_all_ejected);
-    let health = health::check(document.health, &backends, &place.key("health"), problems);
+    let of_pool = health::OfPool { backends: &backends, has_tls, host: tls.host.as_deref() };
+    let health = health::check(document.health, of_pool, &place.key("health"), problems);
     let limits = document.limits.as_ref();
     let plan = PoolPlan {
-        name: PoolName::new(name),
+        name,
         rule: PoolRule {
             balance: document.balance.map_or(defaults.balance, |word| word.0),
             timeouts: timeouts(document.timeouts, defaults.timeouts),
@@ -69,7 +77,7 @@ fn pool<'a>(
                 .proxy_status
                 .and_then(|told| told.addresses)
                 .map_or(defaults.proxy_status_addresses, |addresses| addresses.on().unwrap_or(false)),
-            host: None,
+            host: tls.host,
         },
         health,
         backends,
@@ -80,6 +88,7 @@ fn pool<'a>(
 fn backends(
     documents: Vec<BackendDocument>,
     resolve: Resolve,
+    tls: &PoolTls,
     list: &Place<'_>,
     problems: &mut Problems,
 ) -> Vec<BackendPlan> {
@@ -91,14 +100,29 @@ fn backends(
     let mut plans = Vec::new();
     for (document, place) in documents.into_iter().zip(list.items()) {
         let written = document.resolve.map(|word| word.0);
-        let plan = backend(document, resolve);
+        let is_tls = document.address.is_tls;
+        let mut plan = backend(document, resolve);
         check_resolve(written, &plan.address, &place, problems);
-        let first = addresses.entry(plan.address.clone()).or_insert_with(|| place.path.clone());
-        if *first != place.path {
-            let message = format!("{} is in this pool already", quoted(&plan.address.to_string()));
-            let help = format!("{first} has it; to send it more requests, give it a `weight`");
-            let at = if place.key("address").is_written() { place.key("address") } else { place.clone() };
-            problems.at(&at, Code::Conflict, message, help);
+        let at = if place.key("address").is_written() { place.key("address") } else { place.clone() };
+        if is_tls {
+            plan.tls = tls.dial(&plan.address, &at, problems);
+        }
+        let first = addresses.entry(plan.address.clone()).or_insert_with(|| (place.path.clone(), is_tls));
+        if first.0 != place.path {
+            let shown = quoted(&plan.address.to_string());
+            let (message, help) = match (first.1, is_tls) {
+                (false, true) => {
+                    (format!("{shown} is in this pool already, without TLS"), "keep one of the two")
+                }
+                (true, false) => {
+                    (format!("{shown} is in this pool already, with TLS"), "keep one of the two")
+                }
+                (true, true) | (false, false) => {
+                    let help = "to send it more requests, give it a `weight`";
+                    (format!("{shown} is in this pool already"), help)
+                }
+            };
+            problems.at(&at, Code::Conflict, message, format!("{} has it; {help}", first.0));
         }
         let label = plan.name.clone().unwrap_or_else(|| plan.address.to_string().into());
         let is_address_again =
@@ -115,7 +139,7 @@ fn backends(
 
 /// The pool's `resolve` concerns names alone; other addresses have the default, so that plans are equal.
 fn backend(document: BackendDocument, resolve: Resolve) -> BackendPlan {
-    let address = document.address.0;
+    let address = document.address.address;
     let resolve = document.resolve.map_or(resolve, |word| word.0);
     BackendPlan {
         name: document.name.map(|name| name.0.0.into()),
@@ -123,6 +147,15 @@ fn backend(document: BackendDocument, resolve: Resolve) -> BackendPlan {
         resolve: if is_name(&address) { resolve } else { Resolve::default() },
         tls: None,
         address,
+    }
+}
+
+fn check_has_tls(has_tls: bool, place: &Place<'_>, problems: &mut Problems) {
+    let timeout = place.key("timeouts").key("tls");
+    if !has_tls && timeout.is_written() && !place.is_any_broken(&["backends"]) && !timeout.is_broken() {
+        let message = "no backend of this pool is spoken to over TLS";
+        let help = "remove it, or write `https://` before a backend's address";
+        problems.at(&timeout.at_key(), Code::Conflict, message, help);
     }
 }
 
@@ -150,7 +183,7 @@ pub(super) fn timeouts(document: Option<TimeoutsDocument>, base: Timeouts) -> Ti
     let Some(document) = document else { return base };
     Timeouts {
         connect: document.connect.map_or(base.connect, |wait| wait.0),
-        tls: base.tls,
+        tls: document.tls.map_or(base.tls, |wait| wait.0),
         head: document.head.map_or(base.head, |wait| wait.0),
         body_idle: document.body_idle.map_or(base.body_idle, |wait| wait.0),
         write: document.write.map_or(base.write, |wait| wait.0),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use evenkeel_health::{HttpProbe, Probe, ProbeKind, Target, TcpProbe};
 use evenkeel_model::Address;
 
+use super::health::OfPool;
 use crate::document::{Fields, ProbeDocument, TcpDocument, Text, Wanted, is_token, merged};
 use crate::plan::BackendPlan;
 use crate::problem::{Code, Problems};
@@ -29,10 +30,10 @@ const OWN_FIELDS: [&str; 9] = [
     "upgrade",
 ];
 
-/// Checks a pool's probe; the backends are those that it is for.
+/// Checks a pool's probe.
 pub(super) fn check(
     document: &ProbeDocument,
-    backends: &[BackendPlan],
+    pool: OfPool<'_>,
     place: &Place<'_>,
     problems: &mut Problems,
 ) -> Probe {
@@ -40,9 +41,9 @@ pub(super) fn check(
     let interval = document.interval.map_or(defaults.interval, |wait| wait.0);
     let usual_fast_interval = Probe::usual_fast_interval(interval);
     let probe = Probe {
-        is_cleartext: false,
-        kind: kind(document, place, problems),
-        target: target(document, backends, place, problems),
+        is_cleartext: is_cleartext(document, pool, place, problems),
+        kind: kind(document, pool.host, place, problems),
+        target: target(document, pool.backends, place, problems),
         interval,
         fast_interval: document.fast_interval.map_or(usual_fast_interval, |wait| wait.0),
         jitter_percent: document.jitter.map_or(defaults.jitter_percent, |share| share.0),
@@ -70,7 +71,28 @@ fn check_fits(
     }
 }
 
-fn kind(document: &ProbeDocument, place: &Place<'_>, problems: &mut Problems) -> ProbeKind {
+/// Of no meaning where nothing is spoken over TLS; then it is the default, so that plans are equal.
+fn is_cleartext(
+    document: &ProbeDocument,
+    pool: OfPool<'_>,
+    place: &Place<'_>,
+    problems: &mut Problems,
+) -> bool {
+    let Some(written) = document.tls else { return false };
+    if !pool.has_tls {
+        let message = "no backend of this pool is spoken to over TLS, so a probe is not, either";
+        let help = "remove it, or write `https://` before a backend's address";
+        problems.at(&place.key("tls").at_key(), Code::Conflict, message, help);
+    }
+    pool.has_tls && !written.on().unwrap_or(false)
+}
+
+fn kind(
+    document: &ProbeDocument,
+    usual_host: Option<&str>,
+    place: &Place<'_>,
+    problems: &mut Problems,
+) -> ProbeKind {
     let tcp_document = document.tcp.as_ref().and_then(|tcp| tcp.as_ref().on());
     match (&document.path, tcp_document) {
         (Some(path), written) => {
@@ -78,7 +100,7 @@ fn kind(document: &ProbeDocument, place: &Place<'_>, problems: &mut Problems) ->
                 let message = "a probe asks for a path or connects, not both";
                 problems.at(&place.key("tcp").at_key(), Code::Conflict, message, "remove `tcp` or `path`");
             }
-            ProbeKind::Http(http(&path.0.0, document, place, problems))
+            ProbeKind::Http(http(&path.0.0, document, usual_host, place, problems))
         }
         (None, Some(document)) => {
             check_is_tcp(place, problems);
@@ -113,12 +135,18 @@ fn tcp(document: &TcpDocument) -> TcpProbe {
     TcpProbe { send: bytes(&document.send), expect: bytes(&document.expect) }
 }
 
-fn http(path: &str, document: &ProbeDocument, place: &Place<'_>, problems: &mut Problems) -> HttpProbe {
+fn http(
+    path: &str,
+    document: &ProbeDocument,
+    usual_host: Option<&str>,
+    place: &Place<'_>,
+    problems: &mut Problems,
+) -> HttpProbe {
     let defaults = HttpProbe::get(path);
     let probe = HttpProbe {
         method: document.method.as_ref().map_or(defaults.method, |method| method.0.0.as_str().into()),
         path: defaults.path,
-        host: document.host.as_ref().map(|host| host.0.0.as_str().into()),
+        host: document.host.as_ref().map(|host| host.0.0.as_str()).or(usual_host).map(Into::into),
         headers: document.headers.as_ref().map_or(defaults.headers, headers),
         statuses: document.statuses.as_ref().map_or(defaults.statuses, |statuses| merged(statuses)),
         drain_statuses: document

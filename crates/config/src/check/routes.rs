@@ -39,7 +39,10 @@ pub(super) fn check(
         if !place.key("match").is_broken() {
             check_twice(&host, &path, &place, &mut seen, problems);
         }
-        rules.extend(found.map(|pool| rule(document, host, path, &pool.plan)));
+        if let Some(pool) = found {
+            check_tls_timeout(&document, pool, &place, problems);
+            rules.push(rule(document, host, path, &pool.plan));
+        }
     }
     // A route that is not understood may lead anywhere.
     if !list.is_broken() && rules.len() == list.items().len() {
@@ -84,6 +87,22 @@ fn rule(document: RouteDocument, host: HostMatch, path: PathMatch, pool: &PoolPl
         pool: pool.name.clone(),
         timeouts: timeouts(document.timeouts, pool.rule.timeouts),
         retry: retry(document.retry, pool.rule.retry.clone()),
+    }
+}
+
+fn check_tls_timeout(
+    document: &RouteDocument,
+    pool: &CheckedPool<'_>,
+    place: &Place<'_>,
+    problems: &mut Problems,
+) {
+    let is_written = document.timeouts.as_ref().is_some_and(|timeouts| timeouts.tls.is_some());
+    let has_tls = pool.plan.backends.iter().any(|backend| backend.tls.is_some());
+    if is_written && !has_tls && !pool.place.is_any_broken(&["backends", "tls"]) {
+        let message =
+            format!("no backend of the pool {} is spoken to over TLS", quoted(pool.plan.name.as_str()));
+        let help = "remove it, or write `https://` before a backend's address";
+        problems.at(&place.key("timeouts").key("tls").at_key(), Code::Conflict, message, help);
     }
 }
 

@@ -4,7 +4,6 @@ use std::fmt::{self, Display};
 
 use serde::de::{Error, Expected, Unexpected};
 
-use crate::document::is_not_yet;
 use crate::problem::Code;
 use crate::words::{did_you_mean, listed, quoted};
 
@@ -12,7 +11,6 @@ use crate::words::{did_you_mean, listed, quoted};
 #[derive(Debug)]
 pub(crate) struct Fault {
     pub(crate) code: Code,
-    /// Empty for a key that does not work yet: only who knows the key can say it.
     pub(crate) message: String,
     pub(crate) help: String,
     /// The key that is missing, if one is.
@@ -51,8 +49,7 @@ impl Fault {
 
     /// Whether the key is wrong, or lacks something below it, rather than the value.
     pub(super) fn is_about_key(&self) -> bool {
-        let is_key_not_yet = self.code == Code::NotYet && self.message.is_empty();
-        matches!(self.code, Code::UnknownKey | Code::MissingKey) || is_key_not_yet
+        matches!(self.code, Code::UnknownKey | Code::MissingKey)
     }
 }
 
@@ -86,8 +83,7 @@ impl Error for Fault {
 
     fn unknown_field(key: &str, known: &'static [&'static str]) -> Self {
         let guess = did_you_mean(key, known.iter().copied());
-        let working = known.iter().copied().filter(|key| !is_not_yet(key));
-        let help = format!("{guess}valid here: {}", listed(working));
+        let help = format!("{guess}valid here: {}", listed(known.iter().copied()));
         Fault::new(Code::UnknownKey, format!("unknown key {}", quoted(key)), help)
     }
 

@@ -28,7 +28,7 @@ pub(super) fn settings(policy: &Policy, count_500: bool, when_all_ejected: WhenA
 
 fn probe_settings(probe: Option<&Probe>) -> Vec<Setting> {
     let none = Probe::default();
-    let Probe { kind, target, is_cleartext: _, interval, fast_interval, jitter_percent, timeout, fall, rise } =
+    let Probe { kind, target, is_cleartext, interval, fast_interval, jitter_percent, timeout, fall, rise } =
         probe.unwrap_or(&none);
     let (http, tcp) = match kind {
         ProbeKind::Http(http) => (Some(http), None),
@@ -50,6 +50,7 @@ fn probe_settings(probe: Option<&Probe>) -> Vec<Setting> {
     let common = [
         setting("health.probe.port", port.unwrap_or(OF_BACKEND.into())),
         setting("health.probe.address", address.unwrap_or(OF_BACKEND.into())),
+        setting("health.probe.tls", if *is_cleartext { "off".into() } else { OF_BACKEND.into() }),
         setting("health.probe.interval", show_duration(*interval)),
         setting("health.probe.fast_interval", show_duration(*fast_interval)),
         setting("health.probe.jitter", percent(*jitter_percent)),
@@ -132,12 +133,15 @@ fn eject_settings(eject: Option<&Eject>, count_500: bool) -> Vec<Setting> {
 }
 
 /// A setting that is told in other words than it is compared by.
-fn summarised(key: &'static str, value: &str, shown: Option<String>) -> Setting {
+pub(super) fn summarised(key: &'static str, value: &str, shown: Option<String>) -> Setting {
     Setting { shown, ..setting(key, value.into()) }
 }
 
 /// The same keys in any case; without values, where they are of no meaning.
-fn where_it_holds<const COUNT: usize>(holds: bool, settings: [Setting; COUNT]) -> [Setting; COUNT] {
+pub(super) fn where_it_holds<const COUNT: usize>(
+    holds: bool,
+    settings: [Setting; COUNT],
+) -> [Setting; COUNT] {
     settings.map(|setting| Setting { value: setting.value.filter(|_| holds), ..setting })
 }
 

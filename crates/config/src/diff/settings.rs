@@ -9,9 +9,11 @@ use evenkeel_routing::{
     Retry, Rule, Stall, Timeouts, Underscores,
 };
 
-use super::health;
+use super::{health, tls};
 use crate::document::{show_bytes, show_duration};
+use crate::files::{ListenerFiles, PoolFiles, client};
 use crate::plan::{AccessLogRule, AdminRule, AdminSocket, BackendPlan, DnsRule, Plan, PoolPlan, Resolve};
+use crate::words::quoted;
 
 /// Everything that a plan says.
 pub(super) struct Settings(pub(super) Vec<Subject>);
@@ -50,7 +52,7 @@ pub(super) fn settings(plan: &Plan) -> Settings {
         listeners,
         routes,
         pools,
-        files: _,
+        files,
         warnings: _,
     } = plan;
     let AdminRule { address, socket } = admin;
@@ -70,10 +72,16 @@ pub(super) fn settings(plan: &Plan) -> Settings {
     ];
     let whole = Subject { title: String::new(), parent: None, details: String::new(), settings: whole };
     let mut subjects = vec![whole];
-    subjects.extend(listeners.iter().map(listener));
+    for rule in listeners {
+        let files = files.listener(&rule.name);
+        let subject = listener(rule, files);
+        let certificates = tls::certificates(rule.tls.as_ref(), files, &subject.title);
+        subjects.push(subject);
+        subjects.extend(certificates);
+    }
     subjects.extend(routes.iter().map(|rule| route(rule, pools)));
     for plan in pools {
-        let subject = pool(plan);
+        let subject = pool(plan, files.pool(&plan.name));
         let backends: Vec<Subject> = plan.backends.iter().map(|it| backend(it, &subject.title)).collect();
         subjects.push(subject);
         subjects.extend(backends);
@@ -109,7 +117,7 @@ fn log(log: &AccessLogRule) -> String {
     }
 }
 
-fn listener(rule: &ListenerRule) -> Subject {
+fn listener(rule: &ListenerRule, files: Option<&ListenerFiles>) -> Subject {
     let ListenerRule {
         name,
         address,
@@ -119,9 +127,9 @@ fn listener(rule: &ListenerRule) -> Subject {
         upgrades,
         half_close,
         refuse_ambiguous_paths,
-        tls: _,
-        hsts: _,
-        redirect_to_https: _,
+        tls,
+        hsts,
+        redirect_to_https,
     } = rule;
     let ClientTimeouts { head, body_idle, keep_alive, tunnel_idle, r#continue } = timeouts;
     let mut settings = vec![
@@ -138,7 +146,10 @@ fn listener(rule: &ListenerRule) -> Subject {
         setting("upgrades", format!("[{}]", upgrades.join(", "))),
         setting("half_close", half_close.to_string()),
         setting("refuse_ambiguous_paths", refuse_ambiguous_paths.to_string()),
+        setting("hsts", hsts.as_deref().map_or("off".into(), quoted)),
+        setting("redirect_to_https", redirect_to_https.map_or("off".into(), |port| port.to_string())),
     ]);
+    settings.extend(tls::listener_settings(tls.as_ref(), files));
     Subject { title: format!("listener {name}"), parent: None, details: format!(" ({address})"), settings }
 }
 
@@ -195,10 +206,11 @@ fn route(rule: &Rule, pools: &[PoolPlan]) -> Subject {
 }
 
 fn timeout_settings(timeouts: &Timeouts) -> Vec<Setting> {
-    let Timeouts { connect, tls: _, head, body_idle, write, attempt, total } = timeouts;
+    let Timeouts { connect, tls, head, body_idle, write, attempt, total } = timeouts;
     let optional = |duration: &Option<Duration>| duration.map_or("off".into(), show_duration);
     vec![
         setting("timeouts.connect", show_duration(*connect)),
+        setting("timeouts.tls", show_duration(*tls)),
         setting("timeouts.head", show_duration(*head)),
         setting("timeouts.body_idle", show_duration(*body_idle)),
         setting("timeouts.write", show_duration(*write)),
@@ -219,7 +231,7 @@ fn retry_settings(retry: &Retry) -> [Setting; 6] {
     ]
 }
 
-fn pool(plan: &PoolPlan) -> Subject {
+fn pool(plan: &PoolPlan, files: Option<&PoolFiles>) -> Subject {
     let PoolPlan { name, rule, health, backends } = plan;
     let PoolRule {
         balance,
@@ -232,7 +244,7 @@ fn pool(plan: &PoolPlan) -> Subject {
         head_bytes,
         informational,
         proxy_status_addresses,
-        host: _,
+        host,
     } = rule;
     let Connections { idle, idle_per_backend } = connections;
     let mut settings = vec![setting("balance", balance_word(*balance).into())];
@@ -249,6 +261,7 @@ fn pool(plan: &PoolPlan) -> Subject {
         setting("limits.informational", informational.to_string()),
         setting("proxy_status.addresses", proxy_status_addresses.to_string()),
     ]);
+    settings.extend(tls::pool_settings(client(plan), host.as_deref(), files));
     let details = match backends.len() {
         1 => " (1 backend)".into(),
         count => format!(" ({count} backends)"),
@@ -257,7 +270,7 @@ fn pool(plan: &PoolPlan) -> Subject {
 }
 
 fn backend(plan: &BackendPlan, pool: &str) -> Subject {
-    let BackendPlan { name, address, weight, resolve, tls: _ } = plan;
+    let BackendPlan { name, address, weight, resolve, tls } = plan;
     Subject {
         title: format!("{pool}: backend {address}"),
         parent: Some(pool.into()),
@@ -266,6 +279,7 @@ fn backend(plan: &BackendPlan, pool: &str) -> Subject {
             setting("name", name.as_deref().unwrap_or("none").into()),
             setting("weight", weight.to_string()),
             setting("resolve", resolve_word(*resolve).into()),
+            setting("tls", tls.as_ref().map_or("off".into(), |dial| format!("as {}", dial.name.to_str()))),
         ],
     }
 }

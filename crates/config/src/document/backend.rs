@@ -9,15 +9,16 @@ use serde::de::value::{MapAccessDeserializer, StrDeserializer};
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
 use super::choice::{Word, Words};
-use super::name::{BackendAddress, Name, Text};
+use super::name::{Name, Text};
 use super::quantity::Whole;
+use super::scheme::SchemedAddress;
 use crate::plan::Resolve;
 
 /// Where requests go.
 #[derive(Debug)]
 pub(crate) struct BackendDocument {
     pub(crate) name: Option<Text<Name>>,
-    pub(crate) address: BackendAddress,
+    pub(crate) address: SchemedAddress,
     pub(crate) weight: Option<Whole<1, 1000>>,
     pub(crate) resolve: Option<Word<Resolve>>,
 }
@@ -28,8 +29,8 @@ pub(crate) struct BackendDocument {
 struct Full {
     /// What operators call it, in logs and metrics; unique in its pool. Default: its address.
     name: Option<Text<Name>>,
-    /// `host:port`, `ip:port`, `[ipv6]:port` or `unix:/path`. Required.
-    address: Text<BackendAddress>,
+    /// `host:port`, `ip:port`, `[ipv6]:port` or `unix:/path`; over TLS with `https://` before it, whose port is 443 unless one is written. Required.
+    address: Text<SchemedAddress>,
     /// Share of requests, beside the others' weights. From 1 to 1000. Default: 1.
     weight: Option<Whole<1, 1000>>,
     /// What the addresses of its name are: `once`, ways to one backend; `each`, a backend each. Default: the pool's.

@@ -1,4 +1,4 @@
-//! Values that are one of several things: `off` or a value, a word of a list, a key that does not work yet.
+//! Values that are one of several things: `off` or a value, a word of a list.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -42,10 +42,6 @@ impl<T> Switch<T> {
         }
     }
 }
-
-/// A key that is planned: only its `off` is accepted.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct NotYet;
 
 /// `auto`, or how many.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -186,73 +182,6 @@ impl<T: JsonSchema> JsonSchema for Switch<T> {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let on = generator.subschema_for::<T>();
         json_schema!({ "anyOf": [{ "enum": ["off", false] }, on] })
-    }
-}
-
-impl<'de> Deserialize<'de> for NotYet {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(NotYetReader)
-    }
-}
-
-struct NotYetReader;
-
-impl<'de> Visitor<'de> for NotYetReader {
-    type Value = NotYet;
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("`off`")
-    }
-
-    fn visit_bool<E: Error>(self, value: bool) -> Result<NotYet, E> {
-        if value { Err(not_yet()) } else { Ok(NotYet) }
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<NotYet, E> {
-        if text == "off" { Ok(NotYet) } else { Err(not_yet()) }
-    }
-
-    fn visit_u64<E: Error>(self, _: u64) -> Result<NotYet, E> {
-        Err(not_yet())
-    }
-
-    fn visit_i64<E: Error>(self, _: i64) -> Result<NotYet, E> {
-        Err(not_yet())
-    }
-
-    fn visit_f64<E: Error>(self, _: f64) -> Result<NotYet, E> {
-        Err(not_yet())
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<NotYet, E> {
-        Err(not_yet())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<NotYet, A::Error> {
-        Err(not_yet())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<NotYet, A::Error> {
-        Err(not_yet())
-    }
-}
-
-/// The key is filled in where it is known.
-fn not_yet<E: Error>() -> E {
-    complaint(Code::NotYet, "", "it is planned; remove it, or write `off`")
-}
-
-impl JsonSchema for NotYet {
-    fn schema_name() -> Cow<'static, str> {
-        "NotYet".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "enum": ["off", false], "$comment": "does not work yet" })
     }
 }
 

@@ -4,10 +4,10 @@ use evenkeel_routing::Balance;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::choice::{NotYet, Switch, Word, Words};
+use super::choice::{Switch, Word, Words};
 use super::quantity::{Bytes, Period, Whole};
 use super::share::Share;
-use super::{BackendDocument, HeadBytes, HealthDocument, Time, Wait};
+use super::{BackendDocument, HeadBytes, HealthDocument, PoolTlsDocument, Time, Wait};
 use crate::plan::Resolve;
 
 /// A group of backends that serve the same.
@@ -34,8 +34,8 @@ pub(crate) struct PoolDocument {
     pub(crate) proxy_status: Option<ProxyStatusDocument>,
     /// What the addresses of a backend's name are: `once`, ways to one backend; `each`, a backend each. Default: once.
     pub(crate) resolve: Option<Word<Resolve>>,
-    /// Does not work yet: TLS to backends.
-    pub(crate) tls: Option<NotYet>,
+    /// How `https://` backends are verified, and who evenkeel is to them. Default: the system's CAs and each backend's own host.
+    pub(crate) tls: Option<Switch<PoolTlsDocument>>,
 }
 
 /// How long evenkeel waits for a backend.
@@ -54,8 +54,8 @@ pub(crate) struct TimeoutsDocument {
     pub(crate) attempt: Option<Switch<Wait>>,
     /// For all attempts, from the request head to the response head; then 504. Or `off`, the default.
     pub(crate) total: Option<Switch<Wait>>,
-    /// Does not work yet: for the TLS handshake.
-    pub(crate) tls: Option<NotYet>,
+    /// For the TLS handshake with a backend; then another backend, or 504. Default: 3s.
+    pub(crate) tls: Option<Wait>,
 }
 
 /// Connections that are kept open to backends.

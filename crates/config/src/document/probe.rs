@@ -40,6 +40,8 @@ pub(crate) struct ProbeDocument {
     pub(crate) port: Option<Whole<1, 65_535>>,
     /// Another address, for every backend of the pool. Default: the backend's own.
     pub(crate) address: Option<Text<BackendAddress>>,
+    /// Whether it goes over TLS where requests do; `off` probes in cleartext. Default: true.
+    pub(crate) tls: Option<Switch<bool>>,
     /// Between the starts of two probes of a backend. Default: 2s.
     pub(crate) interval: Option<Wait>,
     /// The same while the last result contradicts the backend's standing; at most the interval. Default: a quarter of the interval, and at least 50ms.

@@ -12,7 +12,7 @@ use crate::decode::complaint;
 use crate::problem::Code;
 use crate::words::{quoted, shortened};
 
-/// A duration of at least and at most so many milliseconds: `500ms`, `2s`, `1m30s`, `1h`.
+/// A duration of at least and at most so many milliseconds: `500ms`, `2s`, `1m30s`, `1h`, `365d`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Period<const LEAST_MS: u64, const MOST_MS: u64 = LONGEST_MS>(pub(crate) Duration);
 
@@ -28,7 +28,8 @@ pub(crate) struct Whole<const LEAST: u64, const MOST: u64>(pub(crate) u64);
 const LONGEST_MS: u64 = 365 * 24 * 3_600_000;
 
 /// Units of a duration, the longest first, each in milliseconds.
-const DURATION_UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+const DURATION_UNITS: [(&str, u64); 5] =
+    [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 /// Units of a size, the largest first, each in bytes.
 const SIZE_UNITS: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
@@ -121,7 +122,7 @@ fn period<E: Error, const LEAST_MS: u64, const MOST_MS: u64>(
 ) -> Result<Period<LEAST_MS, MOST_MS>, E> {
     let Some(total) = milliseconds(text) else {
         let message = format!("{} is not a duration", quoted(text));
-        let help = "write whole numbers with `ms`, `s`, `m` or `h`, like `500ms`, `2s` or `1m30s`";
+        let help = "write whole numbers with `ms`, `s`, `m`, `h` or `d`, like `500ms`, `2s` or `1m30s`";
         return Err(complaint(Code::WrongType, message, help));
     };
     if total < LEAST_MS {
@@ -224,7 +225,7 @@ impl<const LEAST_MS: u64, const MOST_MS: u64> JsonSchema for Period<LEAST_MS, MO
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         or_environment(
-            json_schema!({ "type": "string", "pattern": "^([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$", "minLength": 2 }),
+            json_schema!({ "type": "string", "pattern": "^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$", "minLength": 2 }),
         )
     }
 }
@@ -271,6 +272,7 @@ mod tests {
             ("2s", Some(2_000)),
             ("1m", Some(60_000)),
             ("1h", Some(3_600_000)),
+            ("1d12h", Some(129_600_000)),
             ("1m30s", Some(90_000)),
             ("1h2m3s4ms", Some(3_723_004)),
             ("0s", Some(0)),
@@ -308,7 +310,7 @@ mod tests {
 
     #[test]
     fn what_is_shown_is_what_one_would_write() {
-        for text in ["0s", "500ms", "2s", "1m30s", "1h"] {
+        for text in ["0s", "500ms", "2s", "1m30s", "1h", "1d", "365d"] {
             assert_eq!(millis(milliseconds(text).unwrap()), text);
         }
         for text in ["0B", "100B", "64KiB", "1MiB", "1GiB"] {

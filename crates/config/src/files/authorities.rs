@@ -1,0 +1,39 @@
+//! Files with CA certificates, and with revocation lists.
+
+use std::path::Path;
+
+use evenkeel_tls::{CertificateDer, PemError, certificates_from_pem, crls_from_pem};
+
+use super::form::{Form, has_certificate};
+use super::read::{self, Fault};
+use crate::problem::Code;
+
+/// The certificates of a PEM file, at least one.
+pub(crate) fn certificates(path: &Path, key: &'static str) -> Result<Vec<CertificateDer<'static>>, Fault> {
+    let bytes = read::bytes(path, key)?;
+    certificates_from_pem(&bytes).map_err(|error| match error {
+        PemError::Bad(_) if has_certificate(&bytes) => broken(path, key, &error),
+        PemError::Bad(_) | PemError::Missing(_) => {
+            let form = Form::of(&bytes);
+            let message = format!("`{}` holds no CA certificate: {}", path.display(), form.name());
+            Fault::new(key, Code::BadValue, message, form.certificate_help(path))
+        }
+    })
+}
+
+/// The revocation lists of a file, PEM or DER, at least one.
+pub(crate) fn revocation_lists(path: &Path, key: &'static str) -> Result<Vec<Vec<u8>>, Fault> {
+    let bytes = read::bytes(path, key)?;
+    crls_from_pem(&bytes).map_err(|error| match error {
+        PemError::Bad(_) => broken(path, key, &error),
+        PemError::Missing(_) => {
+            let message = format!("`{}` holds no revocation list", path.display());
+            let help = "write the path of a file with `-----BEGIN X509 CRL-----` in it, or of one as DER";
+            Fault::new(key, Code::BadValue, message, help)
+        }
+    })
+}
+
+fn broken(path: &Path, key: &'static str, error: &PemError) -> Fault {
+    Fault::new(key, Code::BadValue, format!("`{}`: {error}", path.display()), "")
+}

@@ -1,0 +1,181 @@
+//! A folder of certificates: which of its files belong together.
+//!
+//! `NAME.crt` or `NAME.pem` goes with `NAME.key`; `fullchain.pem` with `privkey.pem`; a `NAME.pem` may hold both.
+//! Folders in it are looked at, too, but none below those. Hidden names, such as Kubernetes' `..data`, are passed over.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::form::{has_certificate, has_key};
+use super::pair::Pair;
+use super::read::{self, Fault};
+use crate::problem::Code;
+
+/// Most certificates of a folder.
+const MOST: usize = 1000;
+
+/// Most names in a folder, with those in its folders: so many are no certificates.
+const MOST_NAMES: usize = 20_000;
+
+/// Certificates that lie beside a pair without a key of their own: CAs, and what certbot keeps for old servers.
+const COMPANIONS: [&str; 6] = ["ca", "chain", "ca-bundle", "ca-chain", "cacert", "cert"];
+
+/// What a folder holds.
+#[derive(Debug, Default)]
+pub(crate) struct Folder {
+    /// By path.
+    pub(crate) pairs: Vec<Pair>,
+    /// What lacks its other half.
+    pub(crate) warnings: Vec<Fault>,
+}
+
+/// Looks into a folder.
+pub(crate) fn look(path: &Path) -> Result<Folder, Fault> {
+    let mut folder = Folder::default();
+    for files in listing(path)?.values() {
+        folder.pair(files);
+    }
+    folder.pairs.sort();
+    let count = folder.pairs.len();
+    if count > MOST {
+        let message = format!("`{}` holds more than {MOST} certificates", path.display());
+        return Err(Fault::new("directory", Code::TooLarge, message, "write several folders"));
+    }
+    if count == 0 {
+        let message = format!("`{}` holds no certificate with its key", path.display());
+        let help = "put in `NAME.crt` or `NAME.pem` with `NAME.key`, `fullchain.pem` with `privkey.pem`, or \
+                    a `NAME.pem` with both";
+        return Err(Fault::new("directory", Code::Empty, message, help));
+    }
+    Ok(folder)
+}
+
+/// Every folder and file of it that may matter: the folder itself, those in it, and files with a name like one of a pair.
+pub(crate) fn watched(path: &Path) -> Vec<PathBuf> {
+    let mut paths = vec![path.to_owned()];
+    for (folder, files) in listing(path).unwrap_or_default().0 {
+        if folder != path {
+            paths.push(folder);
+        }
+        paths.extend(files);
+    }
+    paths
+}
+
+/// Files by folder; only those with the ending of a certificate or a key.
+#[derive(Debug, Default)]
+struct Listing(Vec<(PathBuf, BTreeSet<PathBuf>)>);
+
+impl Listing {
+    fn values(&self) -> impl Iterator<Item = &BTreeSet<PathBuf>> {
+        self.0.iter().map(|(_, files)| files)
+    }
+}
+
+fn listing(path: &Path) -> Result<Listing, Fault> {
+    let mut listing = Listing::default();
+    let mut left = MOST_NAMES;
+    let (files, folders) = names(path, &mut left)?;
+    listing.0.push((path.to_owned(), files));
+    // A folder may lead back to itself, or be there under several names.
+    let identity = |path: &Path| std::fs::metadata(path).map(|it| (it.dev(), it.ino())).ok();
+    let mut seen = BTreeSet::from([identity(path)]);
+    for folder in folders {
+        if seen.insert(identity(&folder)) {
+            let (files, _) = names(&folder, &mut left)?;
+            listing.0.push((folder, files));
+        }
+    }
+    Ok(listing)
+}
+
+/// Files and folders, each by name.
+fn names(path: &Path, left: &mut usize) -> Result<(BTreeSet<PathBuf>, BTreeSet<PathBuf>), Fault> {
+    let unreadable = |error| read::unreadable(path, "directory", &error);
+    let (mut files, mut folders) = (BTreeSet::new(), BTreeSet::new());
+    for entry in std::fs::read_dir(path).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        *left = left.checked_sub(1).ok_or_else(|| {
+            let message = format!("`{}` holds more than {MOST_NAMES} files", path.display());
+            Fault::new("directory", Code::TooLarge, message, "write a folder that holds certificates alone")
+        })?;
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        let path = entry.path();
+        // Links are followed; one that leads nowhere is nothing.
+        match std::fs::metadata(&path) {
+            Ok(kind) if kind.is_dir() => drop(folders.insert(path)),
+            Ok(kind) if kind.is_file() && ending(&path).is_some() => drop(files.insert(path)),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok((files, folders))
+}
+
+/// The kinds of files that matter.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Certificate,
+    Key,
+}
+
+fn ending(path: &Path) -> Option<Ending> {
+    match path.extension()?.to_str()? {
+        "crt" | "pem" => Some(Ending::Certificate),
+        "key" => Some(Ending::Key),
+        _ => None,
+    }
+}
+
+impl Folder {
+    /// Pairs the files of one folder.
+    fn pair(&mut self, files: &BTreeSet<PathBuf>) {
+        let mut used: BTreeSet<&PathBuf> = BTreeSet::new();
+        let certificates = || files.iter().filter(|path| ending(path) == Some(Ending::Certificate));
+        for certificate in certificates() {
+            let names = [certificate.with_extension("key"), certificate.with_file_name("privkey.pem")];
+            let [named, certbot] = names.map(|path| files.get(&path));
+            let is_fullchain = certificate.file_name().is_some_and(|name| name == "fullchain.pem");
+            let Some(key) = named.or(certbot.filter(|_| is_fullchain)) else { continue };
+            // Of `NAME.crt` and `NAME.pem` the first has the key.
+            if used.insert(key) {
+                self.pairs.push(Pair { certificate: certificate.clone(), key: Some(key.clone()) });
+            }
+            used.insert(certificate);
+        }
+        for certificate in certificates().filter(|path| !used.contains(path)) {
+            self.single(certificate);
+        }
+        let keys = files.iter().filter(|path| ending(path) == Some(Ending::Key));
+        for key in keys.filter(|path| !used.contains(path)) {
+            let message = format!("`{}` is a key without a certificate", key.display());
+            let help = "put the certificate beside it, under the same name with `.crt`, or remove it";
+            self.warnings.push(Fault::new("directory", Code::Unpaired, message, help));
+        }
+    }
+
+    /// A file that no other goes with: it may hold both, one of the two, or something else.
+    fn single(&mut self, path: &Path) {
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let Ok(bytes) = read::bytes(path, "directory") else {
+            // Reading it again says why.
+            return self.pairs.push(Pair { certificate: path.to_owned(), key: None });
+        };
+        match (has_certificate(&bytes), has_key(&bytes)) {
+            (true, true) => self.pairs.push(Pair { certificate: path.to_owned(), key: None }),
+            (true, false) if !COMPANIONS.contains(&stem) => {
+                let message = format!("`{}` is a certificate without a key", path.display());
+                let help = "put the key beside it, under the same name with `.key`, or remove it";
+                self.warnings.push(Fault::new("directory", Code::Unpaired, message, help));
+            }
+            (false, true) => {
+                let message = format!("`{}` is a key without a certificate", path.display());
+                let help = "name it like its certificate, with `.key`, or remove it";
+                self.warnings.push(Fault::new("directory", Code::Unpaired, message, help));
+            }
+            (true, false) | (false, false) => {}
+        }
+    }
+}
