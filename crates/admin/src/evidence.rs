@@ -2,14 +2,19 @@
 
 use std::borrow::Cow;
 
-use evenkeel_model::Evidence;
+use evenkeel_model::{Cause, Evidence, ProbeFailure, TlsDetail};
 
 /// Lower case, without a full stop.
 pub(crate) fn sentence(evidence: Evidence) -> Cow<'static, str> {
     match evidence {
         Evidence::None => "no verdict yet".into(),
-        Evidence::Strikes { count, cause, status: 0, .. } => failed(count, "request", cause.token()).into(),
-        Evidence::Strikes { count, cause, status, .. } => {
+        Evidence::Strikes { count, cause, tls: Some(detail), .. } => {
+            failed(count, "request", &tls(cause, detail)).into()
+        }
+        Evidence::Strikes { count, cause, status: 0, tls: None } => {
+            failed(count, "request", cause.token()).into()
+        }
+        Evidence::Strikes { count, cause, status, tls: None } => {
             failed(count, "request", &format!("{} ({status})", cause.token())).into()
         }
         Evidence::Rate { failed, requests, cause } => {
@@ -25,6 +30,9 @@ pub(crate) fn sentence(evidence: Evidence) -> Cow<'static, str> {
             format!("it takes {took:?} to a response head on average, and others of its pool {others:?}")
                 .into()
         }
+        Evidence::Probes { count, failure: ProbeFailure::Tls(cause, detail) } => {
+            failed(count, "probe", &tls(cause, detail)).into()
+        }
         Evidence::Probes { count, failure } => self::failed(count, "probe", &failure.to_string()).into(),
         Evidence::Request => "a request succeeded".into(),
         Evidence::ProbesPassed { count } => passed(count, "probe").into(),
@@ -33,6 +41,14 @@ pub(crate) fn sentence(evidence: Evidence) -> Cow<'static, str> {
         Evidence::WaitOver => "the wait after an ejection is over".into(),
         Evidence::Operator => "an operator said that it is ready".into(),
         Evidence::Initial => "it begins like this".into(),
+    }
+}
+
+/// What was wrong with TLS, and what mends it.
+fn tls(cause: Cause, detail: TlsDetail) -> String {
+    match detail.hint() {
+        "" => format!("{} ({detail})", cause.token()),
+        hint => format!("{} ({detail}): {hint}", cause.token()),
     }
 }
 
@@ -53,8 +69,6 @@ fn passed(count: u32, what: &str) -> String {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
-
-    use evenkeel_model::{Cause, ProbeFailure};
 
     use super::*;
 
@@ -114,5 +128,15 @@ mod tests {
             let said = sentence(Evidence::Probes { count: 2, failure });
             assert_eq!(said, format!("2 probes in a row failed, the last one with {text}"));
         }
+    }
+
+    #[test]
+    fn trouble_with_tls_is_told_with_what_mends_it() {
+        let (cause, detail) = (Cause::TlsProtocol, TlsDetail::PlaintextPeer);
+        let mended = format!("tls_protocol (plaintext_peer): {}", detail.hint());
+        let strikes = Evidence::Strikes { count: 3, cause, status: 0, tls: Some(detail) };
+        assert_eq!(sentence(strikes), format!("3 requests in a row failed, the last one with {mended}"));
+        let probes = Evidence::Probes { count: 1, failure: ProbeFailure::Tls(cause, detail) };
+        assert_eq!(sentence(probes), format!("a probe failed with {mended}"));
     }
 }

@@ -13,6 +13,8 @@ mod readiness;
 mod refusal;
 mod serve;
 mod status;
+mod warning;
 
 pub use commander::{Commander, Reply};
 pub use serve::{Handles, serve, serve_socket};
+pub use warning::Warning;

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use axum::Router;
 use axum::extract::Request;
 use evenkeel_routing::View;
-use evenkeel_telemetry::{Registry, ReloadState};
+use evenkeel_telemetry::{FilesState, Registry, ReloadState};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -25,7 +25,7 @@ use tokio::time::sleep;
 use tower::ServiceExt;
 
 use crate::door::{Door, Peer};
-use crate::{Commander, pages};
+use crate::{Commander, Warning, pages};
 
 /// Most connections at once; more wait in the kernel's queue.
 const MOST_CONNECTIONS: usize = 64;
@@ -49,6 +49,10 @@ pub struct Handles {
     pub registry: Arc<Registry>,
     /// How the last reload went.
     pub reload: ReloadState,
+    /// How the last reading of certificates and the like went.
+    pub files: FilesState,
+    /// What is worth a look in the configuration that serves.
+    pub warnings: Arc<Mutex<Vec<Warning>>>,
     /// Whether the process is stopping.
     pub draining: Arc<AtomicBool>,
     /// Listeners by name, with the addresses that are really bound.

@@ -1,6 +1,7 @@
 //! `/api/status`: everything that an operator asks first, of one moment. Field names are public API.
 
 mod backend;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -10,11 +11,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use evenkeel_model::{Count, PerCore, StatusClass};
 use evenkeel_routing::{Pool, Snapshot};
-use evenkeel_telemetry::{LastReload, rfc3339};
+use evenkeel_telemetry::{LastReading, LastReload, rfc3339};
 use serde::Serialize;
 
 use self::backend::Backend;
-use crate::{Handles, readiness};
+use self::tls::ListenerTls;
+use crate::{Handles, Warning, readiness};
 
 /// The whole answer.
 #[derive(Serialize)]
@@ -29,6 +31,10 @@ pub(crate) struct Status {
     generation: u64,
     epoch: u64,
     last_reload: Reload,
+    /// Of certificates, keys, CAs and revocation lists.
+    tls_files: Files,
+    /// What is worth a look in the configuration that serves.
+    warnings: Vec<Warning>,
     /// Where changes are taken.
     admin_socket: Option<String>,
     listeners: Vec<Listener>,
@@ -44,6 +50,14 @@ struct Reload {
 }
 
 #[derive(Serialize)]
+struct Files {
+    successful: bool,
+    /// When all were good, the last time.
+    last_success: String,
+    problems: Vec<String>,
+}
+
+#[derive(Serialize)]
 struct Listener {
     name: String,
     /// As bound.
@@ -51,6 +65,7 @@ struct Listener {
     open_connections: u64,
     /// By class.
     responses: BTreeMap<&'static str, u64>,
+    tls: Option<ListenerTls>,
 }
 
 #[derive(Serialize)]
@@ -108,8 +123,10 @@ impl Status {
             generation: handles.reload.last().generation,
             epoch: snapshot.epoch,
             last_reload: handles.reload.last().into(),
+            tls_files: handles.files.last().into(),
+            warnings: handles.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             admin_socket: handles.socket.as_ref().map(|path| path.display().to_string()),
-            listeners: listeners(handles, &snapshot),
+            listeners: listeners(handles, &snapshot, wall),
             routes: routes
                 .map(|route| Route { route: route.label.to_string(), pool: route.rule.pool.to_string() })
                 .collect(),
@@ -119,15 +136,20 @@ impl Status {
 }
 
 /// What is bound is told even if its rule is gone already: it may still be draining.
-fn listeners(handles: &Handles, snapshot: &Snapshot) -> Vec<Listener> {
+fn listeners(handles: &Handles, snapshot: &Snapshot, wall: SystemTime) -> Vec<Listener> {
     let bound = handles.listeners.lock().unwrap_or_else(PoisonError::into_inner);
     let listeners = bound.iter().map(|(name, address)| {
-        let counters = snapshot.listener(name).map(|listener| &*listener.counters);
+        let listener = snapshot.listener(name);
+        let counters = listener.map(|listener| &*listener.counters);
         Listener {
             name: name.clone(),
             address: *address,
             open_connections: counters.map_or(0, |cells| cells.sum(|cell| cell.open.read())),
             responses: counters.map_or_else(BTreeMap::new, |cells| by_class(cells, |cell| &cell.responses)),
+            tls: listener.and_then(|listener| {
+                let tls = listener.rule.tls.as_ref()?;
+                Some(ListenerTls::of(tls, &listener.counters, wall))
+            }),
         }
     });
     listeners.collect()
@@ -139,6 +161,16 @@ impl From<LastReload> for Reload {
             successful: last.successful,
             at: rfc3339(last.at),
             problems: last.problems.map(|problems| problems.to_string()),
+        }
+    }
+}
+
+impl From<LastReading> for Files {
+    fn from(last: LastReading) -> Self {
+        Files {
+            successful: last.is_successful(),
+            last_success: rfc3339(last.succeeded),
+            problems: last.problems.to_vec(),
         }
     }
 }

@@ -130,6 +130,24 @@ mod tests {
     }
 
     #[test]
+    fn a_backend_with_https_is_verified_by_the_systems_cas() {
+        let backends =
+            ["https://App.internal".into(), "127.0.0.1:3000".into(), "https://10.0.0.5:8443".into()];
+        match Plan::from_flags("127.0.0.1:8080", &backends) {
+            Ok(plan) => {
+                let names = plan.pools[0].backends.iter().map(|backend| backend.tls.as_ref());
+                let names: Vec<_> =
+                    names.map(|dial| dial.map(|dial| dial.name.to_str().into_owned())).collect();
+                assert_eq!(names, [Some("app.internal".into()), None, Some("10.0.0.5".into())]);
+            }
+            // A machine without CAs.
+            Err(problems) => assert!(problems.to_string().contains("system's CA certificates"), "{problems}"),
+        }
+        let problems = Plan::from_flags("127.0.0.1:8080", &["https://a/b".into()]).unwrap_err();
+        assert_eq!(problems.iter().next().map(|problem| problem.path.as_str()), Some("--backend"));
+    }
+
+    #[test]
     fn problems_speak_of_flags() {
         let backends = ["localhost".into(), "127.0.0.1:0".into(), "a:1".into(), "a:1".into()];
         let problems = Plan::from_flags(":8080", &backends).unwrap_err();

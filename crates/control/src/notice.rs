@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_health::{Health, Policy};
-use evenkeel_model::{Cause, Evidence, Kept, NameFailure, Order, Phase, PoolName};
+use evenkeel_model::{Cause, Evidence, Kept, NameFailure, Order, Phase, PoolName, ProbeFailure, TlsDetail};
 
 /// Something for the log.
 #[derive(Clone, Debug, PartialEq)]
@@ -149,8 +149,11 @@ pub(crate) fn ground(evidence: Evidence) -> String {
     let token = Cause::token;
     match evidence {
         Evidence::None => "nobody judges it".into(),
-        Evidence::Strikes { count, cause, status: 0, .. } => in_a_row(count, "strike", token(cause)),
-        Evidence::Strikes { count, cause, status, .. } => {
+        Evidence::Strikes { count, cause, tls: Some(detail), .. } => {
+            in_a_row(count, "strike", &tls(cause, detail))
+        }
+        Evidence::Strikes { count, cause, status: 0, tls: None } => in_a_row(count, "strike", token(cause)),
+        Evidence::Strikes { count, cause, status, tls: None } => {
             in_a_row(count, "strike", &format!("{} ({status})", token(cause)))
         }
         Evidence::Rate { failed, requests, cause } => {
@@ -165,6 +168,9 @@ pub(crate) fn ground(evidence: Evidence) -> String {
         Evidence::Slow { took, others } => {
             format!("{took:?} to a response head on average, and {others:?} for the others")
         }
+        Evidence::Probes { count, failure: ProbeFailure::Tls(cause, detail) } => {
+            in_a_row(count, "failed probe", &tls(cause, detail))
+        }
         Evidence::Probes { count, failure } => in_a_row(count, "failed probe", &failure.to_string()),
         Evidence::Request => "a request succeeded".into(),
         Evidence::ProbesPassed { count } => passed(count, "probe"),
@@ -173,6 +179,14 @@ pub(crate) fn ground(evidence: Evidence) -> String {
         Evidence::WaitOver => "the wait is over".into(),
         Evidence::Operator => "an operator said that it is ready".into(),
         Evidence::Initial => "health.initial says so".into(),
+    }
+}
+
+/// What was wrong with TLS, and what mends it.
+fn tls(cause: Cause, detail: TlsDetail) -> String {
+    match detail.hint() {
+        "" => format!("{} ({detail})", cause.token()),
+        hint => format!("{} ({detail}): {hint}", cause.token()),
     }
 }
 
@@ -218,5 +232,20 @@ impl fmt::Display for Next {
             }
             Next::TrialRequests(count) => write!(out, "{count} trial requests in a row that succeed"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trouble_with_tls_is_told_with_what_mends_it() {
+        let (cause, detail) = (Cause::TlsProtocol, TlsDetail::PlaintextPeer);
+        let mended = format!("tls_protocol (plaintext_peer): {}", detail.hint());
+        let strikes = Evidence::Strikes { count: 3, cause, status: 0, tls: Some(detail) };
+        assert_eq!(ground(strikes), format!("3 strikes in a row, the last {mended}"));
+        let probes = Evidence::Probes { count: 1, failure: ProbeFailure::Tls(cause, detail) };
+        assert_eq!(ground(probes), format!("1 failed probe, {mended}"));
     }
 }

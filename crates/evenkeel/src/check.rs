@@ -7,10 +7,14 @@ use evenkeel_config::Plan;
 
 use crate::output::print;
 
-/// Checks a file: a summary on standard output and 0, or every problem on standard error and 1.
+/// Checks a file: a summary on standard output and 0, or every problem on standard error and 1. Warnings go to standard
+/// error, too, and refuse nothing.
 pub(crate) fn check(file: &Path) -> ExitCode {
     match evenkeel_config::load(file) {
         Ok(plan) => {
+            if !plan.warnings.0.is_empty() {
+                eprintln!("{}\n", plan.warnings.0);
+            }
             print(&format!("{}: {}\n{}", file.display(), verdict(&plan), evenkeel_config::summary(&plan)))
         }
         Err(problems) => {

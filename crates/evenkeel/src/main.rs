@@ -2,6 +2,7 @@
 
 mod admin_socket;
 mod arguments;
+mod certificates;
 mod check;
 mod demo;
 mod descriptors;
@@ -20,6 +21,8 @@ mod run;
 mod service;
 mod signals;
 mod source;
+mod warnings;
+mod watch;
 
 use std::process::ExitCode;
 

@@ -15,11 +15,12 @@ use evenkeel_config::{AccessLogRule, Plan};
 use evenkeel_control::Handle;
 use evenkeel_proxy::{Fleet, FleetOptions, ListenerGroup};
 use evenkeel_routing::View;
-use evenkeel_telemetry::{AccessLog, AccessLogTarget, Registry, ReloadState};
+use evenkeel_telemetry::{AccessLog, AccessLogTarget, FilesState, Registry, ReloadState};
 use tokio::task::JoinSet;
 
 use crate::admin_socket::{AdminSocket, SocketFile};
 use crate::source::Source;
+use crate::warnings::Warnings;
 use crate::{admin_socket, descriptors, difference, listening};
 
 /// Longest wait for the access log to write what is left, at the end.
@@ -35,6 +36,8 @@ pub(crate) struct Node {
     pub(crate) fleet: Fleet,
     pub(crate) access_log: AccessLog,
     pub(crate) reload_state: ReloadState,
+    pub(crate) files_state: FilesState,
+    pub(crate) warnings: Warnings,
     /// Where the admin listener really is; port 0 is resolved.
     pub(crate) admin: Option<SocketAddr>,
     /// The admin socket's file; removed with the node.
@@ -85,6 +88,8 @@ impl Node {
             fleet,
             access_log,
             reload_state,
+            files_state: FilesState::new(),
+            warnings: Warnings::default(),
             admin: admin.as_ref().and_then(|listener| listener.local_addr().ok()),
             socket: None,
             bound: Bound::default(),
@@ -94,6 +99,7 @@ impl Node {
         node.open_doors(admin, socket, view);
         node.open(groups);
         node.announce(descriptors);
+        node.warnings.tell(&node.plan);
         Ok(node)
     }
 
@@ -142,11 +148,14 @@ impl Node {
     fn open_doors(&mut self, admin: Option<TcpListener>, socket: Option<AdminSocket>, view: View) {
         let (listener, file) = socket.map(|socket| (socket.listener, socket.file)).unzip();
         self.socket = file;
-        let registry = Registry::new(view.clone(), self.reload_state.clone(), self.access_log.clone());
+        let (reload, files) = (self.reload_state.clone(), self.files_state.clone());
+        let registry = Registry::new(view.clone(), reload.clone(), files.clone(), self.access_log.clone());
         let handles = Handles {
             view,
             registry: Arc::new(registry),
-            reload: self.reload_state.clone(),
+            reload,
+            files,
+            warnings: self.warnings.shared(),
             draining: self.draining.clone(),
             listeners: self.bound.0.clone(),
             commander: commander(&self.control),

@@ -7,6 +7,7 @@ use evenkeel_config::Plan;
 use crate::node::Node;
 use crate::signals::{Signal, Signals, StopSignal};
 use crate::source::Source;
+use crate::watch::{Finding, Watch};
 use crate::{log, reload, service};
 
 /// Why a node stops.
@@ -57,28 +58,48 @@ async fn serve(plan: Plan, source: Source, ready: impl FnOnce(&Node)) -> ExitCod
     stop(&mut node, &mut signals, end).await
 }
 
-/// Obeys signals until one ends the node, or a part of it fails.
+/// Obeys signals, and takes up files that change, until a signal ends the node or a part of it fails.
 async fn obey(node: &mut Node, signals: &mut Signals) -> End {
+    let mut watch = Watch::new(node.plan.clone());
     loop {
-        // Both sides are cancel-safe.
-        let signal = tokio::select! {
-            signal = signals.next() => signal,
+        // Each side is cancel-safe.
+        let finding = tokio::select! {
+            signal = signals.next() => match signal {
+                Signal::Stop(signal) => return End::Asked(signal),
+                Signal::Reopen => {
+                    node.access_log.reopen();
+                    tracing::info!("access log reopened");
+                    continue;
+                }
+                Signal::Reload => None,
+            },
+            finding = watch.next() => Some(finding),
             what = node.failed() => {
                 tracing::error!("{what}; draining");
                 return End::Failed;
             }
         };
-        match signal {
-            Signal::Stop(signal) => return End::Asked(signal),
-            Signal::Reopen => {
-                node.access_log.reopen();
-                tracing::info!("access log reopened");
+        // One change at a time. One that is cut off half way is followed by the drain, which closes whatever is open.
+        tokio::select! {
+            () = change(node, &mut watch, finding) => {}
+            signal = signals.stop() => return End::Asked(signal),
+        }
+    }
+}
+
+/// Takes up what the watch found, else reads everything again.
+async fn change(node: &mut Node, watch: &mut Watch, finding: Option<Finding>) {
+    match finding {
+        Some(Finding::Reread { reread, is_routine }) => {
+            if reload::take_files(node, *reread, is_routine).await {
+                watch.follow(node.plan.clone());
             }
-            // A reload that is cut off half way is followed by the drain, which closes whatever is open.
-            Signal::Reload => tokio::select! {
-                () = reload::reload(node) => {}
-                signal = signals.stop() => return End::Asked(signal),
-            },
+        }
+        Some(Finding::Late(how_long)) => reload::miss_files(node, how_long),
+        None => {
+            if reload::reload(node).await {
+                watch.restart(node.plan.clone());
+            }
         }
     }
 }

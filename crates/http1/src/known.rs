@@ -113,6 +113,7 @@ impl Known {
                 let known = if name.contains(&b'_') { Self::Underscore } else { Self::Other };
                 (!folds_into_ours(name)).then_some(known)
             }
+            Self::ForwardingOther if name.iter().any(is_sign) && hides_a_known_one(name) => None,
             known => Some(known),
         }
     }
@@ -196,14 +197,27 @@ fn is_sign(byte: &u8) -> bool {
 /// Whether `name`, with `-` for each sign, is a framing, Host or forwarding field.
 #[cold]
 pub(crate) fn folds_into_ours(name: &[u8]) -> bool {
-    // Longer than any known name; of a longer one only the beginning counts.
-    let mut folded = [0; 32];
-    let folded = &mut folded[..name.len().min(32)];
+    let folded = &mut [0; FOLDED];
+    let folded = fold(name, folded);
+    Known::of(folded).is_framing_or_forwarding() || is_forwarding_name(folded)
+}
+
+/// Whether a forwarding field, with `-` for each sign, is one that means something to evenkeel.
+#[cold]
+fn hides_a_known_one(name: &[u8]) -> bool {
+    Known::of(fold(name, &mut [0; FOLDED])) != Known::ForwardingOther
+}
+
+/// Longer than any known name; of a longer one only the beginning counts.
+const FOLDED: usize = 32;
+
+fn fold<'a>(name: &[u8], into: &'a mut [u8; FOLDED]) -> &'a [u8] {
+    let folded = &mut into[..name.len().min(FOLDED)];
     folded.copy_from_slice(&name[..folded.len()]);
     for byte in folded.iter_mut().filter(|byte| is_sign(byte)) {
         *byte = b'-';
     }
-    Known::of(folded).is_framing_or_forwarding() || is_forwarding_name(folded)
+    folded
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use prometheus::proto::MetricFamily;
 
 use crate::family::{Sample, count, durations, family, number};
 use crate::names::{self, Name};
-use crate::{AccessLog, ReloadState, standing};
+use crate::{AccessLog, FilesState, ReloadState, standing, tls};
 
 type Read<T> = fn(&T) -> &Count;
 type ReadMember = fn(&Member) -> u64;
@@ -59,6 +59,7 @@ const OF_MEMBER: [(&Name, ReadMember); 4] = [
 pub(crate) fn collect(
     snapshot: &Snapshot,
     reload: &ReloadState,
+    files: &FilesState,
     access_log: &AccessLog,
 ) -> Vec<MetricFamily> {
     let mut families = process(snapshot, reload, access_log);
@@ -67,6 +68,7 @@ pub(crate) fn collect(
     families.extend(pools(snapshot));
     families.extend(backends(snapshot));
     families.extend(standing::families(snapshot));
+    families.extend(tls::families(snapshot, files));
     families
 }
 

@@ -69,6 +69,14 @@ names! {
         "Bytes written to clients.";
     LISTENER_PANICS: Counter "evenkeel_listener_panics_total" ["listener"]
         "Bugs caught in evenkeel, each of which ended one connection; any is worth a report.";
+    LISTENER_HANDSHAKES: Counter "evenkeel_listener_tls_handshakes_total" ["listener" "kind"]
+        "TLS handshakes with clients that came to an end, full or resumed; few resumed beside many full ones mean clients that keep no sessions, and more CPU.";
+    LISTENER_HANDSHAKES_OPEN: Gauge "evenkeel_listener_tls_handshakes_in_progress" ["listener"]
+        "TLS handshakes with clients in progress now; compare with the listener's tls.handshakes.";
+    LISTENER_HANDSHAKE_FAILURES: Counter "evenkeel_listener_tls_handshake_failures_total" ["listener" "reason"]
+        "TLS handshakes with clients that came to nothing, by reason; alert means above all clients that do not believe the certificate.";
+    LISTENER_CERTIFICATE: Gauge "evenkeel_tls_certificate_not_after_timestamp_seconds" ["listener" "certificate" "key"]
+        "When a certificate that a listener presents expires, since 1970, by its first name and the kind of its key; renew it before that, its file is read again by itself.";
 
     ROUTE_RESPONSES: Counter "evenkeel_route_responses_total" ["route" "pool" "class"]
         "Responses to clients by status class.";
@@ -95,6 +103,8 @@ names! {
         "Backends that a pool has, in service or not.";
     POOL_IN_SERVICE: Gauge "evenkeel_pool_backends_in_service" ["pool"]
         "Backends that a pool's requests go to: neither ejected nor on trial, and held by nobody; compare with evenkeel_pool_backends.";
+    POOL_CERTIFICATE: Gauge "evenkeel_pool_tls_certificate_not_after_timestamp_seconds" ["pool" "certificate" "key"]
+        "When the certificate that a pool's backends are shown (tls.certificate) expires, since 1970; renew it before that, its file is read again by itself.";
     UPSTREAM_HEAD: Histogram "evenkeel_upstream_head_seconds" ["pool"]
         "Time from picking a backend to its response head, of each attempt that was answered.";
 
@@ -128,6 +138,8 @@ names! {
         "1 for why the name of a backend has no address, of backends with a name: dns_failed (look at the name) or dns_timeout (look at the resolver).";
     BACKEND_OPENED: Counter "evenkeel_backend_opened_connections_total" ["pool" "backend"]
         "Connections made to a backend.";
+    BACKEND_HANDSHAKES: Counter "evenkeel_backend_tls_handshakes_total" ["pool" "backend" "kind"]
+        "TLS handshakes with a backend that succeeded, full or resumed; failed ones are in evenkeel_backend_failures_total by cause (tls_*).";
     BACKEND_REUSED: Counter "evenkeel_backend_reused_connections_total" ["pool" "backend"]
         "Attempts that found an idle connection; few beside many opened mean that keep-alive does not work.";
     BACKEND_IDLE: Gauge "evenkeel_backend_idle_connections" ["pool" "backend"]
@@ -147,6 +159,10 @@ names! {
         "1 if the last reload was accepted; 0 means that the previous configuration serves, and /api/status says why.";
     CONFIG_AT: Gauge "evenkeel_config_last_reload_timestamp_seconds" []
         "When the last reload ended, accepted or not, since 1970.";
+    FILES_SUCCESSFUL: Gauge "evenkeel_tls_files_last_reload_successful" []
+        "1 if every certificate, key, CA and revocation list was good when last read; 0 means that what was read before serves, and the log says which file is bad.";
+    FILES_AT: Gauge "evenkeel_tls_files_last_reload_success_timestamp_seconds" []
+        "When they were last read and all good, since 1970; they are read again whenever one changes.";
     ACCESS_LOG_DROPPED: Counter "evenkeel_access_log_dropped_total" []
         "Access log lines lost because the disk or the reader of the pipe was too slow or gone; requests did not wait.";
     BUILD_INFO: Gauge "evenkeel_build_info" ["version"]

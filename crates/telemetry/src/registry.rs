@@ -9,16 +9,16 @@ use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::MetricFamily;
 
 use crate::collect::collect;
-use crate::{AccessLog, ReloadState, names};
+use crate::{AccessLog, FilesState, ReloadState, names};
 
 /// Renders metrics on request; holds no counter of its own.
 pub struct Registry(prometheus::Registry);
 
 impl Registry {
     /// Metrics of whatever `view` shows at the time of a scrape.
-    pub fn new(view: View, reload: ReloadState, access_log: AccessLog) -> Registry {
+    pub fn new(view: View, reload: ReloadState, files: FilesState, access_log: AccessLog) -> Registry {
         let registry = prometheus::Registry::new();
-        let snapshots = Snapshots { descriptions: descriptions(), view, reload, access_log };
+        let snapshots = Snapshots { descriptions: descriptions(), view, reload, files, access_log };
         for collector in [Box::new(snapshots) as Box<dyn Collector>, Box::new(ProcessCollector::for_self())] {
             registry.register(collector).expect("each name is registered once");
         }
@@ -44,6 +44,7 @@ struct Snapshots {
     descriptions: Vec<Desc>,
     view: View,
     reload: ReloadState,
+    files: FilesState,
     access_log: AccessLog,
 }
 
@@ -53,7 +54,7 @@ impl Collector for Snapshots {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        collect(&self.view.load_full(), &self.reload, &self.access_log)
+        collect(&self.view.load_full(), &self.reload, &self.files, &self.access_log)
     }
 }
 

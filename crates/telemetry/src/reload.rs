@@ -36,6 +36,12 @@ impl ReloadState {
         self.set(|_| LastReload { successful: true, generation, at: SystemTime::now(), problems: None });
     }
 
+    /// The configuration that serves was published again as `generation`, with other files; how the last reload went
+    /// stays as it is.
+    pub fn renewed(&self, generation: u64) {
+        self.set(|last| LastReload { generation, ..last.clone() });
+    }
+
     /// A configuration was refused; the old one goes on.
     pub fn rejected(&self, problems: String) {
         self.set(|last| LastReload {
@@ -85,5 +91,16 @@ mod tests {
         state.accepted(2);
         assert_eq!(state.last().problems, None);
         assert!(state.last().successful);
+    }
+
+    #[test]
+    fn files_that_are_read_again_do_not_hide_a_rejected_reload() {
+        let state = ReloadState::new();
+        state.accepted(3);
+        state.rejected("x".to_string());
+        state.renewed(4);
+        let last = state.last();
+        assert_eq!((last.generation, last.successful), (4, false));
+        assert_eq!(last.problems.as_deref(), Some("x"));
     }
 }

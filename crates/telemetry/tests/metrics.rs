@@ -11,14 +11,17 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use evenkeel_model::{
-    BackendId, ByOperator, Cause, Hold, Kept, ListenerCounters, NameFailure, Phase, PoolCounters, PoolName,
-    RouteCounters, Status,
+    BackendId, ByOperator, Cause, HandshakeFailure, Hold, Kept, ListenerCounters, NameFailure, Phase,
+    PoolCounters, PoolName, RouteCounters, Status,
 };
 use evenkeel_routing::{
-    Backend, ForwardingRule, HostMatch, Listener, ListenerRule, Member, PathMatch, Pool, PoolRule, Retry,
-    Route, Router, Rule, Snapshot, Timeouts, View, Wake,
+    Backend, ForwardingRule, HostMatch, Listener, ListenerRule, ListenerTls, Member, PathMatch, Pool,
+    PoolRule, Retry, Route, Router, Rule, Snapshot, Timeouts, View, Wake,
 };
-use evenkeel_telemetry::{AccessLog, Registry, ReloadState, names};
+use evenkeel_telemetry::{AccessLog, FilesState, Registry, ReloadState, names};
+use evenkeel_tls::{
+    Client, ClientParts, Dial, Identity, Policy, Roots, Server, ServerName, ServerParts, UnknownName, Verify,
+};
 
 const WORKERS: usize = 2;
 
@@ -155,6 +158,66 @@ fn a_rejected_reload_shows() {
 }
 
 #[test]
+fn certificates_tell_until_when_they_are_good() {
+    let identities = vec![identity(&["a.test", "b.test"], 2035), identity(&["a.test"], 2031)];
+    let node = Node::with_tls(identities, nobody(Some(identity(&[], 2033))));
+    let text = node.render();
+    for line in [
+        r#"evenkeel_tls_certificate_not_after_timestamp_seconds{listener="tls",certificate="a.test",key="ecdsa"} 1924992000"#,
+        r#"evenkeel_pool_tls_certificate_not_after_timestamp_seconds{pool="web",certificate="CN=rcgen self signed cert",key="ecdsa"} 1988150400"#,
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+    assert_eq!(text.matches("evenkeel_tls_certificate_not_after_timestamp_seconds{").count(), 1);
+}
+
+#[test]
+fn handshakes_are_told_of_who_speaks_tls() {
+    let node = Node::with_tls(vec![identity(&["a.test"], 2035)], nobody(None));
+    let snapshot = node.view.load_full();
+    let listener = &snapshot.listener("tls").unwrap().counters;
+    listener[0].handshakes.add(2);
+    listener[1].handshakes.add(3);
+    listener[1].resumptions.add(7);
+    listener[0].handshakes_open.add(1);
+    listener[0].handshake_failures[HandshakeFailure::PlainHttp as usize].add(4);
+    let backend = &snapshot.pools[0].members[0].backend.counters;
+    backend[0].handshakes.add(1);
+    backend[1].resumptions.add(9);
+    let text = node.render();
+    for line in [
+        r#"evenkeel_listener_tls_handshakes_total{listener="tls",kind="full"} 5"#,
+        r#"evenkeel_listener_tls_handshakes_total{listener="tls",kind="resumed"} 7"#,
+        r#"evenkeel_listener_tls_handshakes_in_progress{listener="tls"} 1"#,
+        r#"evenkeel_listener_tls_handshake_failures_total{listener="tls",reason="plain_http"} 4"#,
+        r#"evenkeel_listener_tls_handshake_failures_total{listener="tls",reason="alert"} 0"#,
+        r#"evenkeel_backend_tls_handshakes_total{pool="web",backend="blue",kind="full"} 1"#,
+        r#"evenkeel_backend_tls_handshakes_total{pool="web",backend="blue",kind="resumed"} 9"#,
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+    for series in
+        [r#"tls_handshakes_total{listener="edge""#, r#"tls_handshakes_total{pool="web",backend="green"#]
+    {
+        assert!(!text.contains(series), "{series} speaks no TLS");
+    }
+}
+
+#[test]
+fn files_that_are_bad_show_until_they_are_good_again() {
+    let node = Node::start();
+    let successful = |value| {
+        let line = format!("evenkeel_tls_files_last_reload_successful {value}\n");
+        assert!(node.render().contains(&line), "{line}");
+    };
+    successful(1);
+    node.files.rejected(vec!["a.pem: no certificate".to_string()]);
+    successful(0);
+    node.files.accepted();
+    successful(1);
+}
+
+#[test]
 fn durations_are_a_histogram_of_route_and_pool() {
     let node = Node::start();
     let snapshot = node.view.load_full();
@@ -272,7 +335,7 @@ fn promtool_accepts_the_alerts_and_the_scrape_configuration() {
 
 #[test]
 fn alerts_fire_when_they_should_and_only_then() {
-    for file in ["health.yml", "days.yml"] {
+    for file in ["health.yml", "tls.yml", "days.yml"] {
         let path = root().join("crates/telemetry/tests/alerts").join(file);
         promtool(&["test", "rules", &path.display().to_string()], "");
     }
@@ -282,6 +345,7 @@ fn alerts_fire_when_they_should_and_only_then() {
 struct Node {
     view: View,
     reload: ReloadState,
+    files: FilesState,
     registry: Registry,
 }
 
@@ -290,9 +354,10 @@ impl Node {
         let view: View = Arc::new(ArcSwap::from_pointee(snapshot(two(), false)));
         let reload = ReloadState::new();
         reload.accepted(3);
+        let files = FilesState::new();
         let access_log = AccessLog::start(None).unwrap();
-        let registry = Registry::new(view.clone(), reload.clone(), access_log);
-        Node { view, reload, registry }
+        let registry = Registry::new(view.clone(), reload.clone(), files.clone(), access_log);
+        Node { view, reload, files, registry }
     }
 
     /// Publishes the same with the members changed.
@@ -304,14 +369,18 @@ impl Node {
         let mut members = self.view.load().pools[0].members.clone();
         let [blue, green] = &mut members[..] else { panic!("a pool of two") };
         change(blue, green);
-        self.view.store(Arc::new(snapshot(members, is_probed)));
+        let listeners = self.view.load().listeners.clone();
+        self.view.store(Arc::new(Snapshot { listeners, ..snapshot(members, is_probed) }));
     }
 
     /// One of everything has happened.
     fn busy() -> Node {
-        let node = Node::start();
+        let node = Node::with_tls(
+            vec![identity(&["a.test"], 2035), identity(&[], 2035)],
+            nobody(Some(identity(&["me.test"], 2035))),
+        );
         node.publish(true, |blue, _| {
-            *blue = member("blue", Phase::Ejected, "app.test:80");
+            *blue = Member { tls: blue.tls.take(), ..member("blue", Phase::Ejected, "app.test:80") };
         });
         let snapshot = node.view.load_full();
         let pool = &snapshot.pools[0];
@@ -324,9 +393,54 @@ impl Node {
         node
     }
 
+    /// With TLS on both sides.
+    fn with_tls(identities: Vec<Arc<Identity>>, client: ClientParts) -> Node {
+        let node = Node::start();
+        let mut members = two();
+        let client = Client::new(client).unwrap();
+        let name = ServerName::try_from("app.test").unwrap();
+        members[0].tls = Some(Arc::new(Dial { client, name }));
+        let mut snapshot = snapshot(members, false);
+        let server = Server::new(ServerParts {
+            identities,
+            default: 0,
+            policy: Policy::default(),
+            unknown_name: UnknownName::default(),
+            client: None,
+            protocols: vec![b"http/1.1".to_vec()],
+        });
+        let tls = ListenerTls {
+            server: server.unwrap(),
+            handshake_timeout: Duration::from_secs(5),
+            handshakes: 1000,
+        };
+        let mut rule = snapshot.listeners[0].rule.clone();
+        rule.tls = Some(tls);
+        let counters = snapshot.listeners[0].counters.clone();
+        snapshot
+            .listeners
+            .push(Arc::new(Listener { rule: ListenerRule { name: "tls".into(), ..rule }, counters }));
+        node.view.store(Arc::new(snapshot));
+        node
+    }
+
     fn render(&self) -> String {
         self.registry.render()
     }
+}
+
+fn nobody(identity: Option<Arc<Identity>>) -> ClientParts {
+    ClientParts { roots: Roots::Given(Vec::new()), verify: Verify::Off, pins: Vec::new(), identity }
+}
+
+/// Of 1 January of a year, self-signed.
+fn identity(names: &[&str], ends: i32) -> Arc<Identity> {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_string()).collect();
+    let mut parameters = rcgen::CertificateParams::new(names).unwrap();
+    parameters.not_after = rcgen::date_time_ymd(ends, 1, 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = parameters.self_signed(&key).unwrap();
+    Identity::from_pem(certificate.pem().as_bytes(), key.serialize_pem().as_bytes()).unwrap()
 }
 
 fn snapshot(members: Vec<Member>, is_probed: bool) -> Snapshot {

@@ -9,6 +9,7 @@ mod crypto;
 mod forwarded;
 mod hello;
 mod identity;
+mod label;
 mod pem;
 mod server;
 mod session;

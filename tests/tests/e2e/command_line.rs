@@ -39,6 +39,18 @@ fn a_good_file_is_summed_up() {
 }
 
 #[test]
+fn a_warning_is_shown_and_refuses_nothing() {
+    let output = check(
+        "listeners: [{ address: \"127.0.0.1:8080\" }]\npools: { web: { backends: [\"https://127.0.0.1:3000\"], tls: { verify: off } } }\n",
+    );
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let warnings = stderr(&output);
+    assert!(warnings.starts_with("warning[unverified]: pools.web.tls.verify: "), "{warnings}");
+    assert!(warnings.contains("evenkeel.yaml: 1 warning\n"), "{warnings}");
+    assert!(stdout(&output).contains("https backends: NOT VERIFIED"), "{}", stdout(&output));
+}
+
+#[test]
 fn every_problem_is_told_at_once_and_where_it_is() {
     let output = check(
         "listeners:

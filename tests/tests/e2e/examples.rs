@@ -1,8 +1,9 @@
 //! Every configuration in `examples/` is checked and run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use evenkeel_tests::balancer::{self, Evenkeel};
+use evenkeel_tests::certificates::Authority;
 use evenkeel_tests::client;
 
 fn examples() -> Vec<PathBuf> {
@@ -16,10 +17,26 @@ fn examples() -> Vec<PathBuf> {
     examples
 }
 
+/// Writes the files that examples expect where `CERTS` says.
+fn write_certificates(folder: &Path) {
+    let authority = Authority::new("examples");
+    let site = authority.server(&["example.com"]).write(folder, "site");
+    std::fs::rename(site.certificate, folder.join("site.pem")).unwrap();
+    let more = folder.join("more");
+    std::fs::create_dir(&more).unwrap();
+    let example = authority.server(&["example.org"]).write(&more, "example.org");
+    std::fs::remove_file(example.both).unwrap();
+    authority.write(folder, "backends-ca");
+}
+
 #[test]
 fn every_example_passes_the_check() {
+    let certificates = tempfile::tempdir().unwrap();
+    write_certificates(certificates.path());
     for example in examples() {
-        let output = balancer::command().arg("check").arg("-c").arg(&example).output().unwrap();
+        let mut command = balancer::command();
+        command.env("CERTS", certificates.path());
+        let output = command.arg("check").arg("-c").arg(&example).output().unwrap();
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{}:\n{text}", example.display());
     }
@@ -27,10 +44,13 @@ fn every_example_passes_the_check() {
 
 #[test]
 fn every_example_runs() {
+    let certificates = tempfile::tempdir().unwrap();
+    write_certificates(certificates.path());
     for example in examples() {
         let text = std::fs::read_to_string(&example).unwrap();
         let evenkeel = Evenkeel::start_with(&with_free_ports(&text), |command| {
-            command.env("LISTEN", "127.0.0.1:0").env("ADMIN", "127.0.0.1:0");
+            command.env("LISTEN", "127.0.0.1:0").env("LISTEN_HTTP", "127.0.0.1:0");
+            command.env("ADMIN", "127.0.0.1:0").env("CERTS", certificates.path());
         });
         let address = evenkeel.address();
         // Its backends are not there; the question is whether it serves.

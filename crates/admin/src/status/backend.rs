@@ -7,6 +7,7 @@ use evenkeel_model::{Cause, CoreBackend, Count, Hold, Kept};
 use evenkeel_routing::Member;
 use serde::Serialize;
 
+use super::tls::BackendTls;
 use super::{Clocks, by_class};
 use crate::evidence::sentence;
 
@@ -17,6 +18,8 @@ pub(super) struct Backend {
     endpoints: Vec<String>,
     /// Why there are none.
     unresolved: Option<String>,
+    /// `None`: it is spoken to in cleartext.
+    tls: Option<BackendTls>,
     weight: u16,
     /// Whether ordinary requests go there.
     in_service: bool,
@@ -62,6 +65,8 @@ struct Counters {
     /// By cause; only what happened.
     failures: BTreeMap<&'static str, u64>,
     opened_connections: u64,
+    full_tls_handshakes: u64,
+    resumed_tls_handshakes: u64,
     reused_connections: u64,
     idle_connections: u64,
     sent_bytes: u64,
@@ -77,6 +82,7 @@ impl Backend {
             address: member.backend.id.address.to_string(),
             endpoints: member.endpoints.iter().map(|endpoint| endpoint.to_string()).collect(),
             unresolved: member.unresolved.map(|failure| failure.to_string()),
+            tls: member.tls.as_deref().map(|dial| BackendTls::of(dial, clocks.wall)),
             weight: member.weight,
             in_service: status.is_admitted(),
             phase: status.phase.as_str(),
@@ -126,6 +132,8 @@ impl Counters {
             responses: by_class(cells, |cell| &cell.responses),
             failures: failures.filter(|(_, times)| *times > 0).collect(),
             opened_connections: sum(|cell| &cell.opened),
+            full_tls_handshakes: sum(|cell| &cell.handshakes),
+            resumed_tls_handshakes: sum(|cell| &cell.resumptions),
             reused_connections: sum(|cell| &cell.reused),
             idle_connections: sum(|cell| &cell.idle),
             sent_bytes: sum(|cell| &cell.bytes_out),

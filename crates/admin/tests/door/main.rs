@@ -4,3 +4,4 @@
 mod changes;
 mod pages;
 mod support;
+mod tls;

@@ -19,7 +19,7 @@ use evenkeel_routing::{
     Backend, ForwardingRule, HostMatch, Listener, ListenerRule, Member, PathMatch, Pool, PoolRule, Retry,
     Route, Router, Rule, Snapshot, Timeouts, Wake,
 };
-use evenkeel_telemetry::{AccessLog, Registry, ReloadState};
+use evenkeel_telemetry::{AccessLog, FilesState, Registry, ReloadState};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -202,11 +202,14 @@ fn handles(snapshot: Snapshot, commander: Commander) -> Handles {
     let reload = ReloadState::new();
     reload.accepted(3);
     let access_log = AccessLog::start(None).unwrap();
-    let registry = Arc::new(Registry::new(view.clone(), reload.clone(), access_log));
+    let files = FilesState::new();
+    let registry = Arc::new(Registry::new(view.clone(), reload.clone(), files.clone(), access_log));
     Handles {
         view,
         registry,
         reload,
+        files,
+        warnings: Arc::default(),
         draining: Arc::new(AtomicBool::new(false)),
         listeners: Arc::new(Mutex::new(vec![("edge".into(), "127.0.0.1:8080".parse().unwrap())])),
         commander,

@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use evenkeel_tls::CertificateDer;
-use rustls_pki_types::CertificateRevocationListDer;
-use rustls_pki_types::pem::PemObject;
+use evenkeel_tls::{CertificateDer, PemError, certificates_from_pem, crls_from_pem};
 
 use super::form::{Form, has_certificate};
 use super::read::{self, Fault};
@@ -13,34 +11,29 @@ use crate::problem::Code;
 /// The certificates of a PEM file, at least one.
 pub(crate) fn certificates(path: &Path, key: &'static str) -> Result<Vec<CertificateDer<'static>>, Fault> {
     let bytes = read::bytes(path, key)?;
-    if !has_certificate(&bytes) {
-        let form = Form::of(&bytes);
-        let message = format!("`{}` holds no CA certificate: {}", path.display(), form.name());
-        return Err(Fault::new(key, Code::BadValue, message, form.certificate_help(path)));
-    }
-    CertificateDer::pem_slice_iter(&bytes).collect::<Result<_, _>>().map_err(|error| {
-        let message = format!("`{}` is broken PEM: {error}", path.display());
-        Fault::new(key, Code::BadValue, message, "")
+    certificates_from_pem(&bytes).map_err(|error| match error {
+        PemError::Bad(_) if has_certificate(&bytes) => broken(path, key, &error),
+        PemError::Bad(_) | PemError::Missing(_) => {
+            let form = Form::of(&bytes);
+            let message = format!("`{}` holds no CA certificate: {}", path.display(), form.name());
+            Fault::new(key, Code::BadValue, message, form.certificate_help(path))
+        }
     })
 }
 
 /// The revocation lists of a file, PEM or DER, at least one.
 pub(crate) fn revocation_lists(path: &Path, key: &'static str) -> Result<Vec<Vec<u8>>, Fault> {
     let bytes = read::bytes(path, key)?;
-    if bytes.first() == Some(&0x30) {
-        return Ok(vec![bytes]);
-    }
-    let lists: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(&bytes).collect();
-    match lists {
-        Ok(lists) if !lists.is_empty() => Ok(lists.into_iter().map(|list| list.to_vec()).collect()),
-        Ok(_) => {
+    crls_from_pem(&bytes).map_err(|error| match error {
+        PemError::Bad(_) => broken(path, key, &error),
+        PemError::Missing(_) => {
             let message = format!("`{}` holds no revocation list", path.display());
             let help = "write the path of a file with `-----BEGIN X509 CRL-----` in it, or of one as DER";
-            Err(Fault::new(key, Code::BadValue, message, help))
+            Fault::new(key, Code::BadValue, message, help)
         }
-        Err(error) => {
-            let message = format!("`{}` is broken PEM: {error}", path.display());
-            Err(Fault::new(key, Code::BadValue, message, ""))
-        }
-    }
+    })
+}
+
+fn broken(path: &Path, key: &'static str, error: &PemError) -> Fault {
+    Fault::new(key, Code::BadValue, format!("`{}`: {error}", path.display()), "")
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use evenkeel_tls::{Client, ClientParts, Dial, Identity, Roots, Server, ServerError, ServerParts};
+use evenkeel_tls::{
+    Client, ClientError, ClientParts, Dial, Identity, Roots, Server, ServerError, ServerParts,
+};
 
 use super::carry::client;
 use super::read::Fault;
@@ -226,20 +228,39 @@ impl PoolFiles {
         if parts == *before.parts() {
             return before.clone();
         }
-        Client::new(parts).unwrap_or_else(|error| {
-            findings.tell(&self.at, &client_fault(&error));
-            before.clone()
-        })
+        Self::client(&self.at, parts, before, findings)
+    }
+
+    /// A client of these parts; with the CAs from before, if the new ones cannot be used.
+    fn client(
+        at: &str,
+        mut parts: ClientParts,
+        before: &Arc<Client>,
+        findings: &mut Findings,
+    ) -> Arc<Client> {
+        loop {
+            let error = match Client::new(parts.clone()) {
+                Ok(client) => return client,
+                Err(error) => error,
+            };
+            findings.tell(at, &client_fault(&error));
+            let roots = &before.parts().roots;
+            match error {
+                ClientError::BadCa(_) if parts.roots != *roots => parts.roots = roots.clone(),
+                ClientError::BadCa(_) | ClientError::NoSystemRoots(_) | ClientError::BadIdentity(_) => {
+                    return before.clone();
+                }
+            }
+        }
     }
 }
 
 /// Which key is to blame that a client cannot be made.
-pub(crate) fn client_fault(error: &evenkeel_tls::ClientError) -> Fault {
-    use evenkeel_tls::ClientError::{BadCa, BadIdentity, NoSystemRoots};
+pub(crate) fn client_fault(error: &ClientError) -> Fault {
     let (key, help) = match error {
-        NoSystemRoots(_) => ("ca", "write `ca` with the path of a file, or install the CAs of the system"),
-        BadCa(_) => ("ca", ""),
-        BadIdentity(_) => ("certificate", ""),
+        ClientError::NoSystemRoots(_) => ("ca", "write `ca` with the path of a file"),
+        ClientError::BadCa(_) => ("ca", ""),
+        ClientError::BadIdentity(_) => ("certificate", ""),
     };
     Fault::new(key, Code::BadValue, error.to_string(), help)
 }

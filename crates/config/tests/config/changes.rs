@@ -2,6 +2,7 @@
 
 use evenkeel_config::Plan;
 
+use crate::certificates::{Authority, Folder, now};
 use crate::{parse, with_pool, with_top};
 
 fn plan(text: &str) -> Plan {
@@ -120,4 +121,109 @@ fn another_admin_socket_needs_a_restart() {
     let expected = "changing `admin.socket` (off -> at the usual place) needs a restart";
     assert_eq!(plan(&usual).needs_restart(&plan(&off)).as_deref(), Some(expected));
     assert_eq!(plan(&here).needs_restart(&plan(&here)), None);
+}
+
+/// What is told about these two files, whose certificates are in the folder.
+fn tls_lines(folder: &Folder, old: &str, new: &str) -> Vec<String> {
+    let dir = folder.0.path().to_str().unwrap();
+    let plan = |text: &str| {
+        let plan = evenkeel_config::parse_at(&text.replace("DIR", dir), "test.yaml", &|_| None, now());
+        plan.unwrap_or_else(|problems| panic!("{problems}"))
+    };
+    plan(new).diff(&plan(old)).iter().map(|line| line.replace(dir, "DIR")).collect()
+}
+
+#[test]
+fn every_key_about_the_tls_of_a_listener_is_told() {
+    let (folder, authority) = (Folder::new(), Authority::new());
+    folder.pair("a", &authority.sign(&["a.org"]));
+    folder.pair("more/b", &authority.sign(&["b.org", "10.0.0.1"]));
+    folder.write("ca.pem", &authority.pem);
+    folder.write("other.pem", Authority::new().pem);
+    folder.write("list.crl", authority.revocation_list().0);
+    let text = |tls: &str| {
+        format!(
+            "listeners: [{{ name: edge, address: \"127.0.0.1:8443\", {tls} }}]\npools: {{ web: {{ backends: [\"a:80\"] }} }}\n"
+        )
+    };
+    let a = "{ certificate: DIR/a.pem, key: DIR/a.key }";
+    let off = text("redirect_to_https: 8443");
+    let small = text(&format!("tls: {{ certificates: [{a}] }}"));
+    let large = text(&format!(
+        "tls: {{ certificates: [{a}, {{ directory: DIR/more }}], default: b.org, policy: modern, unknown_name: refuse, \
+         client: {{ ca: DIR/ca.pem, crl: DIR/list.crl }}, handshake_timeout: 1s, handshakes: off }}, \
+         hsts: {{ max_age: 1d }}"
+    ));
+    assert_eq!(
+        tls_lines(&folder, &off, &small),
+        [
+            "listener edge: redirect_to_https 8443 -> off",
+            "listener edge: tls off -> on",
+            "listener edge: certificate of a.org added (expires 2028-01-01)",
+        ]
+    );
+    assert_eq!(
+        tls_lines(&folder, &small, &large),
+        [
+            "listener edge: hsts off -> `max-age=86400`",
+            "listener edge: tls.certificates [DIR/a.pem] -> [DIR/a.pem, DIR/more/]",
+            "listener edge: tls.default the first -> b.org",
+            "listener edge: tls.policy intermediate -> modern",
+            "listener edge: tls.unknown_name default -> refuse",
+            "listener edge: tls.client off -> required",
+            "listener edge: tls.client.ca none -> DIR/ca.pem",
+            "listener edge: tls.client.crl none -> DIR/list.crl",
+            "listener edge: tls.handshake_timeout 5s -> 1s",
+            "listener edge: tls.handshakes 1000 -> off",
+            "listener edge: certificate of b.org added (expires 2028-01-01)",
+        ]
+    );
+    let other = large.replace("ca.pem", "other.pem").replace(", default: b.org", "");
+    assert_eq!(
+        tls_lines(&folder, &large, &other),
+        [
+            "listener edge: tls.default b.org -> the first",
+            "listener edge: tls.client.ca DIR/ca.pem -> DIR/other.pem",
+        ]
+    );
+    assert_eq!(
+        tls_lines(&folder, &small, &off).last().map(String::as_str),
+        Some("listener edge: certificate of a.org removed")
+    );
+}
+
+#[test]
+fn every_key_about_tls_to_backends_is_told() {
+    let (folder, authority) = (Folder::new(), Authority::new());
+    folder.pair("me", &authority.sign(&["me.internal"]));
+    folder.write("ca.pem", &authority.pem);
+    let text = |keys: &str| {
+        format!("listeners: [{{ address: \"127.0.0.1:8080\" }}]\npools: {{ web: {{ {keys} }} }}\n")
+    };
+    let off = text("backends: [\"10.0.0.1:443\"]");
+    let small =
+        text("backends: [\"https://10.0.0.1\"], tls: { verify: off }, health: { probe: { path: / } }");
+    let large = text(
+        "backends: [\"https://10.0.0.1\"], timeouts: { tls: 1s }, health: { probe: { path: /, host: a, tls: off } }, \
+         tls: { ca: DIR/ca.pem, server_name: app, host: b, certificate: DIR/me.pem, key: DIR/me.key, \
+         pins: [\"sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\"] }",
+    );
+    let lines = tls_lines(&folder, &off, &small);
+    assert!(lines.contains(&"pool web: tls off -> on".into()), "{lines:?}");
+    assert_eq!(lines.last().unwrap(), "pool web: backend 10.0.0.1:443: tls off -> as 10.0.0.1");
+    assert_eq!(
+        tls_lines(&folder, &small, &large),
+        [
+            "pool web: timeouts.tls 3s -> 1s",
+            "pool web: health.probe.host the backend's -> a",
+            "pool web: health.probe.tls the backend's -> off",
+            "pool web: tls.ca the system's -> DIR/ca.pem",
+            "pool web: tls.host the client's -> b",
+            "pool web: tls.certificate none -> DIR/me.pem (expires 2028-01-01)",
+            "pool web: tls.key none -> DIR/me.key",
+            "pool web: tls.pins [] -> [sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=]",
+            "pool web: tls.verify off -> on",
+            "pool web: backend 10.0.0.1:443: tls as 10.0.0.1 -> as app",
+        ]
+    );
 }

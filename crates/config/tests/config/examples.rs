@@ -4,6 +4,7 @@ use evenkeel_config::{AdminSocket, Plan, parse, summary};
 use evenkeel_health::{HttpProbe, Policy, Probe, ProbeKind};
 use evenkeel_routing::{ClientLimits, ClientTimeouts, PoolRule};
 
+use crate::certificates::{Authority, Folder};
 use crate::{all_examples, example};
 
 fn plan(text: &str, environment: &[(&str, &str)]) -> Plan {
@@ -12,18 +13,32 @@ fn plan(text: &str, environment: &[(&str, &str)]) -> Plan {
     parse(text, "example.yaml", &value).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
+/// The files that examples expect where `CERTS` says.
+fn certificates() -> Folder {
+    let (folder, authority) = (Folder::new(), Authority::new());
+    folder.pair("site", &authority.sign(&["example.com"]));
+    folder.pair("more/example.org", &authority.sign(&["example.org"]));
+    folder.write("backends-ca.pem", &authority.pem);
+    folder
+}
+
 #[test]
 fn every_example_loads() {
+    let folder = certificates();
+    let certs = folder.0.path().to_str().unwrap();
     for (path, text) in all_examples() {
-        let plan = parse(&text, &path, &|_| None).unwrap_or_else(|problems| panic!("{problems}"));
+        let environment = |name: &str| (name == "CERTS").then(|| certs.to_string());
+        let plan = parse(&text, &path, &environment).unwrap_or_else(|problems| panic!("{problems}"));
         assert!(summary(&plan).contains("listener "), "{path}");
     }
 }
 
 #[test]
 fn every_example_takes_its_addresses_from_the_environment() {
+    let folder = certificates();
+    let certs = folder.0.path().to_str().unwrap();
     for (path, text) in all_examples().into_iter().filter(|(path, _)| !path.ends_with("smallest.yaml")) {
-        let plan = plan(&text, &[("LISTEN", "127.0.0.1:0"), ("ADMIN", "off")]);
+        let plan = plan(&text, &[("LISTEN", "127.0.0.1:0"), ("ADMIN", "off"), ("CERTS", certs)]);
         assert_eq!(plan.listeners[0].address.port(), 0, "{path}");
         assert_eq!(plan.admin.address, None, "{path}");
     }

@@ -1,15 +1,20 @@
 //! The configuration as its users meet it: the examples, the reference, and what happens to a file full of slips.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test reports")]
 
+mod certificates;
 mod changes;
 mod examples;
+mod folders;
 mod health;
 mod health_slips;
 mod mutations;
 mod naming;
 mod problems;
 mod reference;
+mod reread;
 mod retries;
 mod schema;
+mod tls;
 mod values;
 
 use evenkeel_config::{Plan, Problems};

@@ -62,6 +62,9 @@ const PIECES: &[&str] = &[
     "200-299",
     "1.9",
     "tcp: true",
+    "https://",
+    "tls: ",
+    "/etc/",
 ];
 
 fn check(text: &str) {
@@ -94,7 +97,7 @@ proptest! {
     #[test]
     fn a_mutated_file_never_panics(
         changes in prop::collection::vec((0..10_000_usize, 0..12_usize, 0..PIECES.len() + 3), 1..8),
-        name in prop::sample::select(vec!["full.yaml", "routes.yaml", "health.yaml", "environment.yaml"]),
+        name in prop::sample::select(vec!["full.yaml", "routes.yaml", "health.yaml", "environment.yaml", "tls.yaml"]),
     ) {
         check(&mutated(&example(name), &changes));
     }

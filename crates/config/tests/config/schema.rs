@@ -1,14 +1,18 @@
 //! The schema accepts what loads, refuses what cannot, and describes every key.
 
+use std::sync::LazyLock;
+
 use evenkeel_config::schema;
 use serde_json::Value;
 
 use crate::{all_examples, with_listener, with_pool, with_top};
 
+static VALIDATOR: LazyLock<jsonschema::Validator> =
+    LazyLock::new(|| jsonschema::validator_for(&schema()).expect("the schema is a schema"));
+
 fn is_valid(text: &str) -> Result<(), String> {
     let document: Value = serde_yaml::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
-    let validator = jsonschema::validator_for(&schema()).expect("the schema is a schema");
-    validator.validate(&document).map_err(|error| format!("{}: {error}", error.instance_path()))
+    VALIDATOR.validate(&document).map_err(|error| format!("{}: {error}", error.instance_path()))
 }
 
 #[test]
@@ -42,6 +46,16 @@ fn what_works_is_valid_and_what_does_not_is_not() {
         (with_listener("limits: { fields: 0 }"), false),
         (with_listener("tls: {}"), false),
         (with_listener("tls: off"), true),
+        (with_listener("tls: { certificates: [{ certificate: 1 }] }"), false),
+        (with_listener("tls: { certificates: [{ pem: /a }] }"), false),
+        (with_listener("hsts: off"), true),
+        (with_listener("hsts: 365d"), false),
+        (with_listener("redirect_to_https: true"), true),
+        (with_listener("redirect_to_https: 8443"), true),
+        (with_listener("redirect_to_https: 0"), false),
+        (with_pool("tls: off"), true),
+        (with_pool("tls: { verify: maybe }"), false),
+        (with_top("drain_timeout: 1d"), true),
         (with_listener("underscores: pass"), true),
         (with_listener("underscores: keep"), false),
         (with_listener("upgrades: off"), true),

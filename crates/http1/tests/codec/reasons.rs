@@ -60,10 +60,13 @@ fn the_corpus_has_every_bad_body() {
 #[test]
 fn the_manual_explains_every_refusal_and_no_other() {
     /// What the corridor refuses by its own rules.
-    const OF_THE_CORRIDOR: [&str; 9] = [
+    const OF_THE_CORRIDOR: [&str; 12] = [
         "underscored_field_name",
         "bad_max_forwards",
         "ambiguous_path",
+        "misdirected",
+        "host_missing_for_redirect",
+        "plain_http_on_tls_port",
         "body_too_large",
         "head_timeout",
         "body_timeout",

@@ -169,8 +169,8 @@ fn damaged_first_messages_are_refused_and_nothing_panics() {
     let proxy = proxy_before(secured(ListenerTls { handshake_timeout: timeout, ..tls(parts(&ca)) }), OK);
     let mut hello = Vec::new();
     session(&ca.client(None), "a.test").write_tls(&mut hello).unwrap();
-    // Every place of the fields before the key shares, which are most of the message.
-    for place in 0..hello.len().min(300) {
+    // Before the key shares, which are most of the message.
+    for place in (0..hello.len().min(300)).step_by(3) {
         let mut damaged = hello.clone();
         damaged[place] ^= 1 << (place % 8);
         let mut stream = connect(proxy.address());

@@ -1,0 +1,241 @@
+//! Files that change under a plan: what is good is taken, what is not stays, and what did not change is the same.
+
+use std::sync::Arc;
+
+use evenkeel_config::{Plan, parse_at};
+use evenkeel_tls::{Client, Identity, Server};
+
+use crate::certificates::{Authority, Folder, Made, now};
+
+const TEXT: &str = r#"
+listeners:
+  - name: edge
+    address: "127.0.0.1:8443"
+    tls:
+      certificates:
+        - { certificate: DIR/site.pem, key: DIR/site.key }
+        - { directory: DIR/more }
+      default: site.org
+      client: { ca: DIR/clients.pem, crl: DIR/clients.crl }
+  - { name: other, address: "127.0.0.1:8444", tls: { certificates: [{ certificate: DIR/other.pem, key: DIR/other.key }] } }
+pools:
+  app:
+    backends: ["https://app.internal", "https://10.0.0.5:8443"]
+    tls: { ca: DIR/ca.pem, certificate: DIR/me.pem, key: DIR/me.key }
+"#;
+
+struct Scene {
+    folder: Folder,
+    authority: Authority,
+    plan: Plan,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let (folder, authority) = (Folder::new(), Authority::new());
+        folder.pair("site", &authority.sign(&["site.org"]));
+        folder.pair("other", &authority.sign(&["other.org"]));
+        folder.pair("more/a", &authority.sign(&["a.org"]));
+        folder.pair("more/b", &authority.sign(&["b.org"]));
+        folder.pair("me", &authority.sign(&["me.internal"]));
+        folder.write("ca.pem", &authority.pem);
+        folder.write("clients.pem", &authority.pem);
+        folder.write("clients.crl", authority.revocation_list().0);
+        let text = TEXT.replace("DIR", folder.0.path().to_str().unwrap());
+        let plan = parse_at(&text, "test.yaml", &|_| None, now());
+        let plan = plan.unwrap_or_else(|problems| panic!("{problems}"));
+        Scene { folder, authority, plan }
+    }
+
+    fn sign(&self, name: &str) -> Made {
+        self.authority.sign(&[name])
+    }
+
+    /// Reads again; the plan is the next one to read again. Returns the problems.
+    fn reread(&mut self) -> Vec<String> {
+        let reread = self.plan.reread_at(now());
+        self.plan = reread.plan;
+        reread
+            .problems
+            .into_iter()
+            .map(|text| text.replace(self.folder.0.path().to_str().unwrap(), "DIR"))
+            .collect()
+    }
+
+    fn server(&self, listener: usize) -> Arc<Server> {
+        self.plan.listeners[listener].tls.as_ref().unwrap().server.clone()
+    }
+
+    fn client(&self, backend: usize) -> Arc<Client> {
+        self.plan.pools[0].backends[backend].tls.as_ref().unwrap().client.clone()
+    }
+
+    /// The first names of the first listener's certificates.
+    fn names(&self) -> Vec<String> {
+        let server = self.server(0);
+        server.parts().identities.iter().map(|identity| identity.facts().names[0].to_string()).collect()
+    }
+
+    fn identity(&self, name: &str) -> Arc<Identity> {
+        let server = self.server(0);
+        let found = server.parts().identities.iter().find(|identity| identity.covers(name));
+        found.unwrap_or_else(|| panic!("nobody is {name}")).clone()
+    }
+}
+
+#[test]
+fn files_that_did_not_change_change_nothing() {
+    let mut scene = Scene::new();
+    let (before, server, client) = (scene.plan.clone(), scene.server(0), scene.client(0));
+    assert_eq!(scene.reread(), [""; 0]);
+    assert_eq!(scene.plan, before);
+    assert!(scene.plan.diff(&before).is_empty());
+    assert!(Arc::ptr_eq(&server, &scene.server(0)));
+    assert!(Arc::ptr_eq(&client, &scene.client(0)) && Arc::ptr_eq(&client, &scene.client(1)));
+}
+
+#[test]
+fn a_renewed_certificate_is_taken_and_the_others_stay() {
+    let mut scene = Scene::new();
+    let before = scene.plan.clone();
+    let other = scene.server(1);
+    scene.folder.pair("site", &scene.authority.sign_until(&["site.org"], (2027, 6, 1)));
+    assert_eq!(scene.reread(), [""; 0]);
+    assert_eq!(scene.names(), ["site.org", "a.org", "b.org"]);
+    let changes = scene.plan.diff(&before);
+    let lines: Vec<&str> = changes.iter().collect();
+    let certificate = "listener edge: certificate of site.org";
+    assert_eq!(lines[0], format!("{certificate}: expires 2028-01-01T00:00:00Z -> 2027-06-01T00:00:00Z"));
+    assert!(lines[1].starts_with(&format!("{certificate}: fingerprint ")), "{lines:?}");
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(Arc::ptr_eq(&other, &scene.server(1)));
+}
+
+#[test]
+fn a_bad_file_keeps_what_was_and_is_told_at_its_key() {
+    let mut scene = Scene::new();
+    let before = scene.plan.clone();
+    scene.folder.write("site.pem", scene.sign("site.org").certificate);
+    scene.folder.write("more/a.key", "nonsense");
+    scene.folder.write("clients.pem", "");
+    scene.folder.write("clients.crl", "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n");
+    scene.folder.write("ca.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    std::fs::remove_file(scene.folder.path("me.key")).unwrap();
+    let problems = scene.reread();
+    let expected = [
+        "listeners[0].tls.certificates[0].key: the key in `DIR/site.key` is not that of",
+        "listeners[0].tls.certificates[1].directory: `DIR/more/a.key` holds no private key",
+        "listeners[0].tls.client.ca: `DIR/clients.pem` holds no CA certificate",
+        "listeners[0].tls.client.crl: the revocation list cannot be used",
+        "pools.app.tls.key: `DIR/me.key` cannot be read",
+        "pools.app.tls.ca: the CA certificates cannot be used",
+    ];
+    for (problem, beginning) in problems.iter().zip(expected) {
+        assert!(problem.starts_with(beginning), "{problem}");
+    }
+    assert_eq!(problems.len(), 6, "{problems:#?}");
+    assert_eq!(scene.plan, before);
+}
+
+#[test]
+fn one_bad_pair_does_not_hold_the_others_back() {
+    let mut scene = Scene::new();
+    let (old_a, old_b) = (scene.identity("a.org"), scene.identity("b.org"));
+    scene.folder.write("more/a.key", "nonsense");
+    scene.folder.pair("more/b", &scene.sign("b.org"));
+    scene.folder.pair("more/c", &scene.sign("c.org"));
+    assert_eq!(scene.reread().len(), 1);
+    assert_eq!(scene.names(), ["site.org", "a.org", "b.org", "c.org"]);
+    assert_eq!(scene.identity("a.org"), old_a);
+    assert_ne!(scene.identity("b.org"), old_b);
+}
+
+#[test]
+fn a_pair_that_is_gone_goes_unless_it_was_the_last() {
+    let mut scene = Scene::new();
+    let remove = |scene: &Scene, name: &str| std::fs::remove_file(scene.folder.path(name)).unwrap();
+    remove(&scene, "more/a.pem");
+    remove(&scene, "more/a.key");
+    assert_eq!(scene.reread(), [""; 0]);
+    assert_eq!(scene.names(), ["site.org", "b.org"]);
+    remove(&scene, "more/b.pem");
+    let problems = scene.reread();
+    assert_eq!(problems.len(), 1);
+    assert!(
+        problems[0]
+            .starts_with("listeners[0].tls.certificates[1].directory: `DIR/more` holds no certificate")
+    );
+    assert_eq!(scene.names(), ["site.org", "b.org"]);
+    // It can come back.
+    scene.folder.pair("more/b", &scene.sign("b.org"));
+    assert_eq!(scene.reread(), [""; 0]);
+    assert_eq!(scene.names(), ["site.org", "b.org"]);
+}
+
+#[test]
+fn the_default_certificate_stays_the_default() {
+    let mut scene = Scene::new();
+    scene.folder.pair("site", &scene.sign("renamed.org"));
+    let problems = scene.reread();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].starts_with("listeners[0].tls.default: no certificate is for `site.org` any more"));
+    assert_eq!(scene.server(0).parts().default, 0);
+    // Somebody else has the name now.
+    scene.folder.pair("more/a", &scene.sign("site.org"));
+    assert_eq!(scene.reread(), [""; 0]);
+    assert_eq!(scene.server(0).parts().default, 1);
+}
+
+#[test]
+fn a_new_ca_for_backends_is_a_new_client_for_all_of_them() {
+    let mut scene = Scene::new();
+    let before = scene.client(0);
+    scene.folder.write("ca.pem", Authority::new().pem);
+    assert_eq!(scene.reread(), [""; 0]);
+    assert!(!Arc::ptr_eq(&before, &scene.client(0)) && *before != *scene.client(0));
+    assert!(Arc::ptr_eq(&scene.client(0), &scene.client(1)));
+}
+
+#[test]
+fn a_reload_takes_over_what_did_not_change() {
+    let scene = Scene::new();
+    let read = |text: &str| {
+        let text = text.replace("DIR", scene.folder.0.path().to_str().unwrap());
+        let mut plan = parse_at(&text, "test.yaml", &|_| None, now()).unwrap();
+        plan.carry_over(&scene.plan);
+        plan
+    };
+    let same = read(TEXT);
+    for (new, old) in same.listeners.iter().zip(&scene.plan.listeners) {
+        assert!(Arc::ptr_eq(&new.tls.as_ref().unwrap().server, &old.tls.as_ref().unwrap().server));
+    }
+    for (new, old) in same.pools[0].backends.iter().zip(&scene.plan.pools[0].backends) {
+        assert!(Arc::ptr_eq(new.tls.as_ref().unwrap(), old.tls.as_ref().unwrap()));
+    }
+    // A new backend shares the sessions of the pool; one whose name differs does, too, for sessions are kept by name.
+    let more =
+        read(&TEXT.replace("\"https://app.internal\"", "\"https://app.internal\", \"https://new.internal\""));
+    let clients: Vec<&Arc<Client>> =
+        more.pools[0].backends.iter().map(|backend| &backend.tls.as_ref().unwrap().client).collect();
+    assert!(clients.iter().all(|client| Arc::ptr_eq(client, &scene.client(0))));
+    // Another default certificate is another server.
+    let other = read(&TEXT.replace("default: site.org", "default: b.org"));
+    assert!(!Arc::ptr_eq(&other.listeners[0].tls.as_ref().unwrap().server, &scene.server(0)));
+    assert_eq!(other.listeners[0].tls.as_ref().unwrap().server.parts().default, 2);
+    assert!(Arc::ptr_eq(&other.listeners[1].tls.as_ref().unwrap().server, &scene.server(1)));
+    // Other CAs are another client.
+    let unverified = read(&TEXT.replace("tls: { ca: DIR/ca.pem", "tls: { verify: off"));
+    assert!(!Arc::ptr_eq(&unverified.pools[0].backends[0].tls.as_ref().unwrap().client, &scene.client(0)));
+}
+
+#[test]
+fn what_expires_under_a_running_plan_is_a_warning_of_the_next_one() {
+    let scene = Scene::new();
+    let later = now() + std::time::Duration::from_secs(3 * 365 * 86_400);
+    let reread = scene.plan.reread_at(later);
+    assert_eq!(reread.problems, [""; 0]);
+    let warnings: Vec<(&str, &str)> =
+        reread.plan.warnings.0.iter().map(|it| (it.code.as_str(), it.path.as_str())).collect();
+    assert_eq!(warnings[0], ("expired", "listeners[0].tls.certificates[0].certificate"));
+    assert_eq!(warnings.len(), 5);
+}

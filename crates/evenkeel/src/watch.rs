@@ -1,0 +1,367 @@
+//! Watches certificates, keys, CAs and revocation lists, and reads them again once they changed.
+//!
+//! It looks again and again instead of asking the kernel to be told: that works on every file system and with every way
+//! to exchange a file or a link. At most one look or reading is under way, so that a file system that hangs holds up
+//! nothing but the watch itself.
+
+mod settling;
+mod sight;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_config::{Plan, Reread};
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
+use tokio::time::{Instant, sleep_until};
+
+use self::settling::{Look, Settling};
+use self::sight::Sight;
+
+/// How often it does what.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    /// Between two looks.
+    look: Duration,
+    /// After which a look or a reading is said to hang.
+    late: Duration,
+    /// Between two readings while a file is bad.
+    again: Duration,
+    /// Between two readings in any case: certificates get old without any change.
+    anyway: Duration,
+}
+
+const USUAL: Pace = Pace {
+    look: Duration::from_secs(2),
+    late: Duration::from_secs(10),
+    again: Duration::from_secs(60),
+    anyway: Duration::from_secs(3600),
+};
+
+/// The watch over the files of the plan that runs.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    pace: Pace,
+    plan: Arc<Plan>,
+    settling: Settling,
+    work: Option<Work>,
+    /// The next look.
+    due: Instant,
+    /// When files that are bad are read again, though nothing changed.
+    again: Option<Instant>,
+    /// When they are in any case.
+    anyway: Instant,
+    /// Whether there is no file to watch.
+    is_idle: bool,
+}
+
+/// What the watch has to say.
+#[derive(Debug)]
+pub(crate) enum Finding {
+    /// The files were read again.
+    Reread {
+        /// What came of it.
+        reread: Box<Reread>,
+        /// Whether only because it was time.
+        is_routine: bool,
+    },
+    /// They cannot be read, nor looked at: their file system does not answer.
+    Late(Duration),
+}
+
+/// What is under way on a thread of its own.
+#[derive(Debug)]
+struct Work {
+    task: Task,
+    deadline: Instant,
+    is_late: bool,
+    /// Whether it is about a plan that runs no more.
+    is_stale: bool,
+}
+
+#[derive(Debug)]
+enum Task {
+    Look(JoinHandle<Sight>),
+    Read { task: JoinHandle<Box<Reread>>, is_routine: bool },
+}
+
+enum Done {
+    Look(Result<Sight, JoinError>),
+    Read { result: Result<Box<Reread>, JoinError>, is_routine: bool },
+}
+
+impl Watch {
+    /// Over the files of `plan`, which were read before now.
+    pub(crate) fn new(plan: Arc<Plan>) -> Self {
+        Self::with_pace(plan, USUAL)
+    }
+
+    fn with_pace(plan: Arc<Plan>, pace: Pace) -> Self {
+        Watch {
+            pace,
+            plan,
+            settling: Settling::default(),
+            work: None,
+            due: Instant::now() + pace.look,
+            again: None,
+            anyway: Instant::now() + pace.anyway,
+            is_idle: false,
+        }
+    }
+
+    /// Another plan runs, by a reload, which has read every file.
+    pub(crate) fn restart(&mut self, plan: Arc<Plan>) {
+        let work = self.work.take();
+        *self = Watch::with_pace(plan, self.pace);
+        // It goes on, and nothing else is begun before it ends.
+        self.work = work.map(|work| Work { is_stale: true, ..work });
+    }
+
+    /// Another plan runs, by what this watch found.
+    pub(crate) fn follow(&mut self, plan: Arc<Plan>) {
+        self.plan = plan;
+    }
+
+    /// The next finding. Cancelling loses nothing: what is under way goes on, and the next call takes it up.
+    pub(crate) async fn next(&mut self) -> Finding {
+        loop {
+            let Some(work) = &mut self.work else {
+                if self.is_idle {
+                    return std::future::pending().await;
+                }
+                sleep_until(self.due).await;
+                let plan = self.plan.clone();
+                self.begin(Task::Look(spawn_blocking(move || Sight::of(plan.watched()))));
+                continue;
+            };
+            // Neither side loses anything: a task goes on, and a deadline stays.
+            let done = tokio::select! {
+                done = work.task.done() => done,
+                () = sleep_until(work.deadline), if !work.is_late => {
+                    work.is_late = true;
+                    if work.is_stale {
+                        continue;
+                    }
+                    return Finding::Late(self.pace.late);
+                }
+            };
+            if let Some(finding) = self.take(done) {
+                return finding;
+            }
+        }
+    }
+
+    fn begin(&mut self, task: Task) {
+        let deadline = Instant::now() + self.pace.late;
+        self.work = Some(Work { task, deadline, is_late: false, is_stale: false });
+    }
+
+    fn take(&mut self, done: Done) -> Option<Finding> {
+        let work = self.work.take()?;
+        let now = Instant::now();
+        self.due = now + self.pace.look;
+        if work.is_stale {
+            return None;
+        }
+        if work.is_late {
+            // That it answers again is told by a reading.
+            self.again = Some(now);
+        }
+        match done {
+            Done::Look(Ok(sight)) => {
+                self.looked(sight, now);
+                None
+            }
+            Done::Read { result: Ok(reread), is_routine } => {
+                self.again = (!reread.problems.is_empty()).then(|| now + self.pace.again);
+                Some(Finding::Reread { reread, is_routine })
+            }
+            Done::Look(Err(error)) | Done::Read { result: Err(error), .. } => {
+                self.again = Some(now + self.pace.again);
+                let plan = Plan::clone(&self.plan);
+                let reread = Box::new(Reread { plan, problems: vec![error.to_string()] });
+                Some(Finding::Reread { reread, is_routine: false })
+            }
+        }
+    }
+
+    fn looked(&mut self, sight: Sight, now: Instant) {
+        if sight.is_empty() {
+            self.is_idle = true;
+            return;
+        }
+        let is_time = self.anyway <= now;
+        let (is_wanted, is_routine) = match self.settling.take(sight) {
+            Look::Changed => (true, false),
+            Look::Same => (is_time || self.again.is_some_and(|again| again <= now), is_time),
+            Look::Changing => (false, false),
+        };
+        if is_wanted {
+            if is_routine {
+                self.anyway = now + self.pace.anyway;
+            }
+            let plan = self.plan.clone();
+            self.begin(Task::Read { task: spawn_blocking(move || Box::new(plan.reread())), is_routine });
+        }
+    }
+}
+
+impl Task {
+    /// Cancelling loses nothing; once it is done it may not be called again.
+    async fn done(&mut self) -> Done {
+        match self {
+            Task::Look(task) => Done::Look(task.await),
+            Task::Read { task, is_routine } => Done::Read { result: task.await, is_routine: *is_routine },
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test is no request on the hot path")]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use tempfile::TempDir;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const QUICK: Pace = Pace {
+        look: Duration::from_millis(2),
+        late: Duration::from_secs(10),
+        again: Duration::from_secs(3600),
+        anyway: Duration::from_secs(3600),
+    };
+
+    /// Longest wait for a finding.
+    const PATIENCE: Duration = Duration::from_secs(10);
+    /// So long, nothing is found where nothing is to be found.
+    const WHILE: Duration = Duration::from_millis(100);
+
+    /// A plan with a certificate, and the watch over it.
+    struct Scene {
+        folder: TempDir,
+        watch: Watch,
+    }
+
+    impl Scene {
+        fn new(pace: Pace) -> Scene {
+            let folder = tempfile::tempdir().unwrap();
+            renew(folder.path());
+            let path = folder.path().join("site.pem").display().to_string();
+            let tls = format!("{{ certificates: [{{ certificate: {path} }}] }}");
+            Scene { folder, watch: Watch::with_pace(plan(&format!("tls: {tls}")), pace) }
+        }
+
+        async fn found(&mut self) -> Finding {
+            timeout(PATIENCE, self.watch.next()).await.expect("a finding in time")
+        }
+
+        /// A reading, and whether anything changed by it.
+        async fn reread(&mut self) -> (Reread, bool) {
+            match self.found().await {
+                Finding::Reread { reread, .. } => {
+                    let is_news = reread.plan != *self.watch.plan;
+                    (*reread, is_news)
+                }
+                finding @ Finding::Late(_) => panic!("{finding:?}"),
+            }
+        }
+
+        async fn expect_quiet(&mut self) {
+            let found = timeout(WHILE, self.watch.next()).await;
+            assert!(found.is_err(), "nothing is to be found: {found:?}");
+        }
+    }
+
+    fn plan(tls: &str) -> Arc<Plan> {
+        let text = format!(
+            "listeners: [{{ address: \"127.0.0.1:0\", {tls} }}]\npools: {{ web: {{ backends: [\"127.0.0.1:1\"] }} }}\n"
+        );
+        let plan = evenkeel_config::parse(&text, "test.yaml", &|_| None);
+        Arc::new(plan.unwrap_or_else(|problems| panic!("{problems}")))
+    }
+
+    /// Another certificate than before.
+    fn renew(folder: &Path) {
+        let made = rcgen::generate_simple_self_signed(vec!["a.test".to_string()]).unwrap();
+        let pem = made.cert.pem() + &made.signing_key.serialize_pem();
+        fs::write(folder.join("new"), pem).unwrap();
+        fs::rename(folder.join("new"), folder.join("site.pem")).unwrap();
+    }
+
+    #[tokio::test]
+    async fn files_are_read_again_when_they_change_and_once_at_the_start() {
+        let mut scene = Scene::new(QUICK);
+        // Whatever changed between the start's own reading and the first look.
+        assert!(!scene.reread().await.1);
+        scene.expect_quiet().await;
+        renew(scene.folder.path());
+        let (reread, is_news) = scene.reread().await;
+        assert!(is_news && reread.problems.is_empty(), "{:?}", reread.problems);
+        scene.watch.follow(Arc::new(reread.plan));
+        scene.expect_quiet().await;
+    }
+
+    #[tokio::test]
+    async fn a_bad_file_changes_nothing_and_is_tried_again() {
+        let mut scene = Scene::new(Pace { again: Duration::from_millis(20), ..QUICK });
+        fs::write(scene.folder.path().join("site.pem"), "no certificate").unwrap();
+        for _ in 0..3 {
+            let (reread, is_news) = scene.reread().await;
+            assert!(!is_news && reread.problems.len() == 1, "{:?}", reread.problems);
+        }
+        renew(scene.folder.path());
+        let deadline = Instant::now() + PATIENCE;
+        while !scene.reread().await.1 {
+            assert!(Instant::now() < deadline, "the new certificate is not found");
+        }
+        scene.expect_quiet().await;
+    }
+
+    #[tokio::test]
+    async fn a_wait_that_is_cancelled_loses_nothing() {
+        let mut scene = Scene::new(QUICK);
+        scene.reread().await;
+        renew(scene.folder.path());
+        let deadline = Instant::now() + PATIENCE;
+        let finding = loop {
+            assert!(Instant::now() < deadline, "the change is lost");
+            if let Ok(finding) = timeout(Duration::from_micros(500), scene.watch.next()).await {
+                break finding;
+            }
+        };
+        assert!(matches!(finding, Finding::Reread { is_routine: false, .. }), "{finding:?}");
+    }
+
+    #[tokio::test]
+    async fn files_are_read_from_time_to_time_in_any_case() {
+        let mut scene = Scene::new(Pace { anyway: Duration::from_millis(20), ..QUICK });
+        scene.reread().await;
+        for _ in 0..2 {
+            let finding = scene.found().await;
+            assert!(matches!(finding, Finding::Reread { is_routine: true, .. }), "{finding:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_system_that_does_not_answer_is_told_once_and_its_answer_is_a_reading() {
+        let mut scene = Scene::new(Pace { late: Duration::ZERO, ..QUICK });
+        let mut late = 0;
+        while matches!(scene.found().await, Finding::Late(_)) {
+            late += 1;
+        }
+        assert!(late <= 3, "{late} times for two looks and a reading");
+    }
+
+    #[tokio::test]
+    async fn after_a_reload_what_was_begun_before_it_says_nothing() {
+        let mut scene = Scene::new(QUICK);
+        let before = scene.watch.plan.clone();
+        let task = spawn_blocking(move || Box::new(before.reread()));
+        scene.watch.begin(Task::Read { task, is_routine: false });
+        scene.watch.restart(plan("half_close: true"));
+        scene.expect_quiet().await;
+        assert!(scene.watch.work.is_none() && scene.watch.is_idle, "a plan without files");
+    }
+}
