@@ -14,9 +14,13 @@ use crate::tls_client::TlsClient;
 /// How long a client waits for anything, unless it says otherwise.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Whom the requests of a client ask for that has nobody else in mind.
+const HOST: &str = "test.example";
+
 /// One connection.
 pub struct Client {
     reader: Reader<Line>,
+    host: String,
 }
 
 /// How a peer ended a connection.
@@ -69,7 +73,7 @@ impl Client {
 
     fn on(stream: TcpStream) -> Client {
         let deadline = Instant::now() + PATIENCE;
-        Client { reader: Reader::new(Line::Plain(Timed { stream, deadline })) }
+        Client { reader: Reader::new(Line::Plain(Timed { stream, deadline })), host: HOST.to_owned() }
     }
 
     /// Connects over TLS and ends the handshake, or panics.
@@ -95,7 +99,14 @@ impl Client {
             stream.conn.complete_io(&mut stream.sock)?;
         }
         stream.flush()?;
-        Ok(Client { reader: Reader::new(Line::Secure(Box::new(stream))) })
+        let host = tls.host().unwrap_or(HOST).to_owned();
+        Ok(Client { reader: Reader::new(Line::Secure(Box::new(stream))), host })
+    }
+
+    /// Whom requests ask for from now on: `test.example`, or over TLS the server's name, if this is never called.
+    pub fn host(&mut self, host: &str) -> &mut Self {
+        self.host = host.to_owned();
+        self
     }
 
     /// Everything from now on has to end within `patience`.
@@ -136,12 +147,12 @@ impl Client {
     /// A whole exchange: `GET target`.
     #[track_caller]
     pub fn get(&mut self, target: &str) -> Response {
-        self.send(format!("GET {target} HTTP/1.1\r\nHost: test.example\r\n\r\n")).response("GET")
+        self.try_get(target).unwrap_or_else(|error| panic!("no valid response to GET: {error}"))
     }
 
     /// A whole exchange: `GET target`.
     pub fn try_get(&mut self, target: &str) -> io::Result<Response> {
-        self.try_send(format!("GET {target} HTTP/1.1\r\nHost: test.example\r\n\r\n").as_bytes())?;
+        self.try_send(format!("GET {target} HTTP/1.1\r\nHost: {}\r\n\r\n", self.host).as_bytes())?;
         self.try_response("GET")
     }
 
@@ -153,9 +164,8 @@ impl Client {
 
     /// A whole exchange: `POST target` with a body of known length.
     pub fn try_post(&mut self, target: &str, body: &[u8]) -> io::Result<Response> {
-        let length = body.len();
-        let head =
-            format!("POST {target} HTTP/1.1\r\nHost: test.example\r\nContent-Length: {length}\r\n\r\n");
+        let (host, length) = (&self.host, body.len());
+        let head = format!("POST {target} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n\r\n");
         self.try_send(&[head.as_bytes(), body].concat())?;
         self.try_response("POST")
     }

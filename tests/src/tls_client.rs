@@ -118,6 +118,14 @@ impl TlsClient {
         self.changed()
     }
 
+    /// The DNS name that it asks for.
+    pub fn host(&self) -> Option<&str> {
+        match &self.name {
+            ServerName::DnsName(name) => Some(name.as_ref()),
+            _ => None,
+        }
+    }
+
     /// A connection's state, before its first byte.
     pub fn connection(&self) -> ClientConnection {
         let config = self.config.get_or_init(|| Arc::new(self.build()));

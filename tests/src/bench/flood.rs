@@ -13,8 +13,10 @@ use rustix::event::Timespec;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 
+use crate::backends::Backends;
 use crate::contestant::Running;
 use crate::line::{Line, Scratch};
+use crate::quiet::{self, Account};
 
 /// What the row is called.
 pub(crate) const NAME: &str = "TLS handshake flood";
@@ -53,6 +55,8 @@ pub(crate) struct Measurement {
     pub(crate) cut: f64,
     /// The proxy's share of its core under the flood, from 0 to 1.
     pub(crate) busy: f64,
+    /// Share of the cores' time that others used meanwhile.
+    pub(crate) others: f64,
 }
 
 /// How long each half is measured.
@@ -60,9 +64,15 @@ pub(crate) fn length(is_quick: bool) -> Duration {
     Duration::from_secs(if is_quick { 1 } else { 5 })
 }
 
-/// The client alone, and beside a flood.
-pub(crate) fn measure(running: &Running, length: Duration) -> Measurement {
+/// The client alone, and beside a flood; again if others disturbed it.
+pub(crate) fn measure(running: &Running, backends: &Backends, length: Duration) -> Measurement {
     steady(running, length / 5);
+    quiet::undisturbed(|| measure_once(running, backends, length), |measurement| measurement.others)
+}
+
+fn measure_once(running: &Running, backends: &Backends, length: Duration) -> Measurement {
+    let ours = [running.family(), backends.family()].concat();
+    let account = Account::of(&ours);
     let alone = steady(running, length);
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -75,7 +85,8 @@ pub(crate) fn measure(running: &Running, length: Duration) -> Measurement {
         let busy = spent.as_secs_f64() / begun.elapsed().as_secs_f64();
         is_over.store(true, Ordering::Release);
         let [rate, cut] = flood.join().expect("its panic has been printed");
-        Measurement { alone, beside, rate, cut, busy }
+        let others = Account::of(&ours).others_since(&account);
+        Measurement { alone, beside, rate, cut, busy, others }
     })
 }
 

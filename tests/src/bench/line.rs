@@ -95,3 +95,41 @@ impl Line {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use evenkeel_tests::backend::{Backend, Script};
+    use evenkeel_tests::certificates::Authority;
+    use evenkeel_tests::tls_backend::{TlsBackend, TlsServer};
+    use evenkeel_tests::wait;
+
+    use super::*;
+    use crate::clients::{Clients, NAME};
+
+    #[test]
+    fn a_line_carries_what_is_larger_than_a_record_and_sessions_go_on() {
+        let backend = Backend::start("a", Script::Echo);
+        let server = TlsServer::new(&Authority::new("authority").server(&[NAME]));
+        let tls = TlsBackend::before(&backend.address(), &server);
+        let clients = Clients::default();
+        let (mut scratch, mut buffer) = (Scratch::default(), vec![0; 256 * 1024]);
+        let mut resumed = Vec::new();
+        for client in [&clients.full, &clients.resuming, &clients.resuming, &clients.full] {
+            let mut line = Line::connect(tls.address().parse().unwrap(), Some(client)).unwrap();
+            line.write(b"GET /pattern/100000 HTTP/1.1\r\n\r\n").unwrap();
+            let mut received = 0;
+            wait::until_true(Duration::from_secs(10), "the answer", || {
+                line.flush().unwrap();
+                match line.read(&mut scratch, &mut buffer) {
+                    Ok(read) => received += read,
+                    Err(error) => assert!(is_not_yet(&error), "{error}"),
+                }
+                received > 100_000
+            });
+            resumed.push(line.is_resumed());
+        }
+        assert_eq!(resumed, [false, false, true, false]);
+    }
+}

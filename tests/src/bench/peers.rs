@@ -17,9 +17,6 @@ use crate::report::Report;
 use crate::setting::Setting;
 use crate::slow;
 
-/// Tries to measure a case undisturbed.
-const TRIES: usize = 3;
-
 /// One case of one contestant in one round.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Measurement {
@@ -29,6 +26,8 @@ pub(crate) struct Measurement {
     pub(crate) rate: f64,
     /// Of the time from the first byte sent to the last byte received.
     pub(crate) p99: Duration,
+    /// The proxy's share of its core, from 0 to 1: less than all of it if the others are the bottleneck.
+    pub(crate) busy: f64,
     /// Share of the cores' time that others used meanwhile.
     pub(crate) others: f64,
 }
@@ -101,7 +100,7 @@ fn others(
         report.add_idle(setting, who, bytes);
     }
     if arguments.wants(harm) && setting == Setting::Tls {
-        let measurement = flood::measure(&running, flood::length(arguments.is_quick));
+        let measurement = flood::measure(&running, backends, flood::length(arguments.is_quick));
         eprintln!("{:9} {harm} {measurement:.2?}", product.name());
         report.add_flood(who, measurement);
     } else if arguments.wants(harm) {
@@ -113,15 +112,7 @@ fn others(
 
 /// Measures one case, again if others disturbed it; of the last try, if all were disturbed.
 pub(crate) fn measure(running: &Running, backends: &Backends, case: &Case) -> Measurement {
-    let mut measurement = measure_once(running, backends, case);
-    for _ in 1..TRIES {
-        if measurement.others <= quiet::BEARABLE {
-            break;
-        }
-        eprintln!("disturbed: others used {:.0} % of the cores; again", measurement.others * 100.0);
-        measurement = measure_once(running, backends, case);
-    }
-    measurement
+    quiet::undisturbed(|| measure_once(running, backends, case), |measurement| measurement.others)
 }
 
 fn measure_once(running: &Running, backends: &Backends, case: &Case) -> Measurement {
@@ -137,6 +128,7 @@ fn measure_once(running: &Running, backends: &Backends, case: &Case) -> Measurem
         cpu: spent as f64 / 1000.0 / case.requests as f64,
         rate: case.requests as f64 / seen.elapsed.as_secs_f64(),
         p99: seen.p99,
+        busy: spent as f64 / seen.elapsed.as_nanos() as f64,
         others: Account::of(&ours).others_since(&account),
     }
 }

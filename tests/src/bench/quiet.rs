@@ -8,6 +8,24 @@ pub(crate) const BEARABLE: f64 = 0.05;
 /// Nanoseconds in a tick of `/proc/stat`, whose unit has been a hundredth of a second on every Linux for decades.
 const TICK: u64 = 10_000_000;
 
+/// Tries to measure something undisturbed.
+const TRIES: usize = 3;
+
+/// Measures, again if others disturbed it, of which each measurement tells the share of the cores' time that they used; the
+/// last try, if all were disturbed.
+pub(crate) fn undisturbed<T>(mut measure: impl FnMut() -> T, others: impl Fn(&T) -> f64) -> T {
+    let mut measurement = measure();
+    for _ in 1..TRIES {
+        let share = others(&measurement);
+        if share <= BEARABLE {
+            break;
+        }
+        eprintln!("disturbed: others used {:.0} % of the cores; again", share * 100.0);
+        measurement = measure();
+    }
+    measurement
+}
+
 /// The cores' time so far, and how much of it was ours.
 #[derive(Clone, Copy)]
 pub(crate) struct Account {

@@ -79,7 +79,7 @@ impl Report {
     }
 
     fn cleartext(&self, arguments: &Arguments) -> String {
-        let mut text = self.how(arguments, "");
+        let mut text = self.how(arguments, "", "");
         for (setting, title) in
             [(Setting::Plain, "## Without access logs"), (Setting::Logging, "## With access logs")]
         {
@@ -96,19 +96,17 @@ impl Report {
             let name = one.name();
             format!("\n{name} (with its log):\n\n```\n{}\n```\n", shown(one, Setting::Logging))
         };
-        text + &self.settings(CLEARTEXT, product)
+        text + &self.settings("## Versions and settings", CLEARTEXT, product)
     }
 
     fn tls(&self, arguments: &Arguments) -> String {
         let words = "All have the same certificate (ECDSA P-256); clients offer TLS 1.3 with AES-128-GCM and X25519 alone, so \
-                     that all do the same work, and backends on TLS do likewise. Each proxy gives as many session tickets as \
-                     it does by default. *Target*: most that evenkeel may cost beside HAProxy. ";
-        let mut text = self.how(arguments, words).replacen(
-            "`make bench ARGS=\"--write",
-            "`make bench ARGS=\"--rows TLS --write",
-            1,
-        );
-        text.insert_str(0, "## TLS\n\n");
+                     that all do the same work, and backends on TLS take nothing else. Clients look at no signature, which is work of \
+                     theirs and not of the proxy. Each proxy gives as many session tickets as \
+                     it does by default. *Target*: most that evenkeel may cost beside \
+                     HAProxy. *Core*: the proxy's share of its core; where that is little, the generator and the backends are \
+                     the bottleneck. ";
+        let mut text = "## TLS\n\n".to_owned() + &self.how(arguments, "--rows TLS ", words);
         let of_clients = self.traffic(Setting::Tls);
         let of_backends = self.traffic(Setting::TlsToBackends);
         text.push_str(&[of_clients, "\n".to_owned(), of_backends, "\n".to_owned()].concat());
@@ -121,8 +119,8 @@ impl Report {
         );
         let words = format!(
             "What a client waits for answers that has {} connections over TLS already and makes 200 requests a second: alone, and \
-             beside clients that together have {} connections in a full handshake at any time, and close each when it is done. \
-             *Core*: the proxy's share of its core meanwhile. Medians of the rounds, the longest waits too.\n\n",
+             beside clients that have {} connections in a full handshake at any time, and close each when it is done. Medians of \
+             the rounds, of the longest waits too.\n\n",
             flood::STEADY,
             flood::IN_FLIGHT
         );
@@ -135,12 +133,12 @@ impl Report {
                 "\n{name}, with TLS for clients:\n\n```\n{clients}\n```\n\n{name}, with TLS to backends:\n\n```\n{backends}\n```\n"
             )
         };
-        text + &self.settings(TLS, product).replacen("## Versions", "### Versions", 1)
+        text + &self.settings("### Versions and settings of TLS", TLS, product)
     }
 
-    fn how(&self, arguments: &Arguments, more: &str) -> String {
+    fn how(&self, arguments: &Arguments, rows: &str, more: &str) -> String {
         let mut text = format!(
-            "Written by `make bench ARGS=\"--write docs/benchmarks.md\"`. One core for the proxy, one for the load generator and the backends; {CONNECTIONS} \
+            "Written by `make bench ARGS=\"{rows}--write docs/benchmarks.md\"`. One core for the proxy, one for the load generator and the backends; {CONNECTIONS} \
              connections in a closed loop; medians of {} interleaved rounds. {more}CPU is the proxy's own processor time per request \
              (`/proc/PID/task/*/schedstat`, kernel time included): unlike requests a second it does not depend on which side \
              is the bottleneck. The ratio to HAProxy is the median of the rounds' ratios; less is better. Compare within a \
@@ -159,8 +157,8 @@ impl Report {
         format!("During a measurement, other processes used at most {most:.0} % of the cores.\n\n")
     }
 
-    fn settings(&self, words: &str, product: impl Fn(&Product) -> String) -> String {
-        let mut text = String::from("## Versions and settings\n\n");
+    fn settings(&self, title: &str, words: &str, product: impl Fn(&Product) -> String) -> String {
+        let mut text = format!("{title}\n\n");
         let _ = writeln!(text, "- machine: {}", machine());
         for contestant in &self.contestants {
             let _ = writeln!(text, "- {}", contestant.version());

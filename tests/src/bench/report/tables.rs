@@ -14,29 +14,36 @@ use crate::setting::Setting;
 use crate::statistics::median;
 
 impl Report {
-    /// Every kind of traffic in a setting. Where there are targets, they stand beside evenkeel's figures.
+    /// Every kind of traffic in a setting. With TLS, the targets of evenkeel's figures stand beside them, and the share of
+    /// its core that each proxy used.
     pub(super) fn traffic(&self, setting: Setting) -> String {
-        let cases = Case::all(setting, false);
-        let has_targets = cases.iter().any(|case| case.target.is_some());
-        let [head, rule] = if has_targets { [" target |", "---:|"] } else { ["", ""] };
+        let [target, core, rules] = match setting.is_tls() {
+            true => [" target |", " core |", "---:|---:|"],
+            false => [""; 3],
+        };
         let mut table = format!(
-            "| case | proxy | CPU per request, µs | x HAProxy |{head} requests a second | p99, ms |\n|---|---|---:|---:|{rule}---:|---:|\n"
+            "| case | proxy | CPU per request, µs | x HAProxy |{target} requests a second | p99, ms |{core}\n\
+             |---|---|---:|---:|---:|---:|{rules}\n"
         );
-        for case in &cases {
+        for case in Case::all(setting, false) {
             for (who, contestant) in self.contestants.iter().enumerate() {
                 let rounds = self.rounds(case.name, setting, who);
                 if rounds.is_empty() {
                     continue;
                 }
-                let ratio = self.ratio(case.name, setting, who);
                 let target = match (case.target, contestant) {
                     (Some(target), Product::Evenkeel(_)) => format!(" ≤ {target:.2} |"),
-                    _ if has_targets => " |".to_owned(),
+                    _ if setting.is_tls() => " |".to_owned(),
                     _ => String::new(),
                 };
+                let core = match setting.is_tls() {
+                    true => format!(" {:.0} % |", middle(&rounds, |one| one.busy) * 100.0),
+                    false => String::new(),
+                };
+                let ratio = self.ratio(case.name, setting, who);
                 let _ = writeln!(
                     table,
-                    "| {} | {} | {:.2} | {} |{target} {:.0} | {:.2} |",
+                    "| {} | {} | {:.2} | {} |{target} {:.0} | {:.2} |{core}",
                     case.name,
                     contestant.name(),
                     middle(&rounds, |one| one.cpu),
