@@ -22,7 +22,7 @@ fn identities(plan: &Plan) -> impl Iterator<Item = &Arc<Identity>> {
     let presented = plan.listeners.iter().filter_map(|rule| rule.tls.as_ref());
     let presented = presented.flat_map(|tls| &tls.server.parts().identities);
     let dials = plan.pools.iter().flat_map(|pool| &pool.backends).filter_map(|backend| backend.tls.as_ref());
-    presented.chain(dials.filter_map(|dial| dial.client.parts().identity.as_ref()))
+    presented.chain(dials.filter_map(|dial| dial.client().parts().identity.as_ref()))
 }
 
 fn described(facts: &Facts) -> String {

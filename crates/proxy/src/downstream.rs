@@ -248,8 +248,9 @@ impl Downstream {
                     Poll::Ready(Ok(count)) => written += count,
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                     Poll::Pending => {
-                        if timed_at != Some(written) {
-                            timed_at = Some(written);
+                        let progress = written as u64 + self.socket.flushed();
+                        if timed_at != Some(progress) {
+                            timed_at = Some(progress);
                             let now = Instant::now();
                             self.alarm.set(now + longest, now);
                         }

@@ -171,7 +171,7 @@ impl Exchange {
             if stage != Stage::Receiving && down.poll_gone(cx, core) {
                 return Poll::Ready(Err(Cause::ClientAbort.into()));
             }
-            let progress = request.written() + request.moved();
+            let progress = request.written() + request.moved() + self.connection.socket.flushed();
             if !timed.is_some_and(|(at, done, _)| (at, done) == (stage, progress)) {
                 let now = if timed.is_none() { begun } else { Instant::now() };
                 if timed.is_some_and(|(before, ..)| before == Stage::Sending) {

@@ -46,7 +46,8 @@ pub(crate) async fn relay(
         if waiting == Waiting::Source && !is_client_slow && down.poll_gone(cx, core) {
             return Poll::Ready(Err(Cause::ClientAbort.into()));
         }
-        let progress = answer.written() + outgoing.request.written();
+        let flushed = down.socket.flushed() + exchange.connection.socket.flushed();
+        let progress = answer.written() + outgoing.request.written() + flushed;
         if timed != Some((is_client_slow, progress)) {
             let now = Instant::now();
             let longest = match is_client_slow {

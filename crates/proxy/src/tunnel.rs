@@ -43,7 +43,8 @@ pub(crate) async fn tunnel(core: &Core, down: &mut Downstream, exchange: &mut Ex
         if sent.is_err() || received.is_err() || (up.is_shut && back.is_shut) {
             return Poll::Ready(());
         }
-        let (progress, is_ending) = (up.moved + back.moved, up.has_ended || back.has_ended);
+        let flushed = down.socket.flushed() + exchange.connection.socket.flushed();
+        let (progress, is_ending) = (up.moved + back.moved + flushed, up.has_ended || back.has_ended);
         if timed != Some((progress, is_ending)) {
             timed = Some((progress, is_ending));
             let now = Instant::now();

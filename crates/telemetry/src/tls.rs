@@ -68,7 +68,7 @@ fn presented(listener: &Arc<Listener>) -> Vec<Sample> {
 
 fn shown_to_backends(pool: &Arc<Pool>) -> Vec<Sample> {
     let dials = pool.members.iter().filter_map(|member| member.tls.as_ref());
-    ends(pool.name.as_str(), dials.filter_map(|dial| dial.client.parts().identity.as_ref()))
+    ends(pool.name.as_str(), dials.filter_map(|dial| dial.client().parts().identity.as_ref()))
 }
 
 /// One series for each name and kind of key: of several, that one counts which ends first.

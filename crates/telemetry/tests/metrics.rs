@@ -399,7 +399,7 @@ impl Node {
         let mut members = two();
         let client = Client::new(client).unwrap();
         let name = ServerName::try_from("app.test").unwrap();
-        members[0].tls = Some(Arc::new(Dial { client, name }));
+        members[0].tls = Some(Arc::new(Dial::new(client, name)));
         let mut snapshot = snapshot(members, false);
         let server = Server::new(ServerParts {
             identities,

@@ -19,8 +19,8 @@ pub use self::verifier::{PinMismatch, SelfSigned, is_pin_mismatch, is_self_signe
 use crate::Identity;
 use crate::crypto::provider;
 
-/// For how many names a client keeps sessions to resume.
-const SESSIONS: usize = 256;
+/// For how many names sessions are kept: a dial has one.
+const NAMES: usize = 1;
 
 /// What backends are asked for (ALPN), so that those which also speak HTTP/2 do not.
 const PROTOCOL: &[u8] = b"http/1.1";
@@ -61,19 +61,18 @@ pub struct ClientParts {
     pub identity: Option<Arc<Identity>>,
 }
 
-/// How a pool's backends are spoken to over TLS; two are equal if their parts are. Sessions to resume are its own.
+/// How a pool's backends are spoken to over TLS; two are equal if their parts are.
 pub struct Client {
     parts: ClientParts,
     config: Arc<ClientConfig>,
 }
 
-/// A client, and the name that one backend has to prove.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A client, and the name that one backend has to prove. Sessions to resume are its own: backends of one name need not
+/// know each other's tickets.
 pub struct Dial {
-    /// How.
-    pub client: Arc<Client>,
-    /// Verified; sent as SNI if it is a DNS name.
-    pub name: ServerName<'static>,
+    client: Arc<Client>,
+    name: ServerName<'static>,
+    config: Arc<ClientConfig>,
 }
 
 /// Why there is no such client.
@@ -110,7 +109,7 @@ impl Client {
             None => builder.with_no_client_auth(),
         };
         config.alpn_protocols = vec![PROTOCOL.to_vec()];
-        config.resumption = Resumption::store(Arc::new(ClientSessionMemoryCache::new(SESSIONS)));
+        config.resumption = Resumption::disabled();
         Ok(Arc::new(Client { parts, config: Arc::new(config) }))
     }
 
@@ -118,10 +117,46 @@ impl Client {
     pub fn parts(&self) -> &ClientParts {
         &self.parts
     }
+}
+
+impl Dial {
+    /// Without any session yet. `name` is verified, and sent as SNI if it is a DNS name.
+    pub fn new(client: Arc<Client>, name: ServerName<'static>) -> Dial {
+        let mut config = ClientConfig::clone(&client.config);
+        config.resumption = Resumption::store(Arc::new(ClientSessionMemoryCache::new(NAMES)));
+        Dial { client, name, config: Arc::new(config) }
+    }
+
+    /// How the backend is spoken to.
+    pub fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
+
+    /// Whom it has to be.
+    pub fn name(&self) -> &ServerName<'static> {
+        &self.name
+    }
 
     /// As rustls wants it.
     pub(crate) fn config(&self) -> &Arc<ClientConfig> {
         &self.config
+    }
+}
+
+impl PartialEq for Dial {
+    fn eq(&self, other: &Self) -> bool {
+        self.client == other.client && self.name == other.name
+    }
+}
+
+impl Eq for Dial {}
+
+impl fmt::Debug for Dial {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Dial")
+            .field("client", &self.client)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 

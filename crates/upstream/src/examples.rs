@@ -121,7 +121,7 @@ impl Leaf {
 }
 
 pub(crate) fn dial(parts: ClientParts) -> Arc<Dial> {
-    Arc::new(Dial { client: Client::new(parts).unwrap(), name: NAME.try_into().unwrap() })
+    Arc::new(Dial::new(Client::new(parts).unwrap(), NAME.try_into().unwrap()))
 }
 
 fn provider() -> Arc<CryptoProvider> {

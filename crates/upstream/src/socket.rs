@@ -127,6 +127,12 @@ impl Socket {
         }
     }
 
+    /// Bytes of TLS records that the kernel took: progress that a pending write has not counted yet. 0 in cleartext.
+    #[inline]
+    pub fn flushed(&self) -> u64 {
+        self.tls().map_or(0, Tls::flushed)
+    }
+
     /// Tells the peer of a TLS connection that nothing more will come, as far as that needs no wait.
     pub fn take_leave(&mut self) {
         if let Socket::Tls(tls) = self {

@@ -26,8 +26,9 @@ pub struct Tls {
     session: Session,
     /// How much plaintext the records stand for that are being sent.
     sending: usize,
-    /// Whether the kernel took any of them.
-    has_begun: bool,
+    /// Bytes of records that the kernel took, ever, and before the write that is under way.
+    flushed: u64,
+    flushed_before: u64,
     /// Whether the peer was told that nothing more will come.
     has_left: bool,
 }
@@ -53,7 +54,7 @@ pub async fn secure<F: Future>(
 
 impl Tls {
     fn new(below: Socket, session: Session) -> Self {
-        Tls { below, session, sending: 0, has_begun: false, has_left: false }
+        Tls { below, session, sending: 0, flushed: 0, flushed_before: 0, has_left: false }
     }
 
     /// What was agreed on, and who the peer is.
@@ -104,18 +105,19 @@ impl Tls {
     ) -> Poll<io::Result<usize>> {
         if self.sending == 0 {
             self.sending = self.session.write(parts).map_err(broken)?;
-            self.has_begun = false;
+            self.flushed_before = self.flushed;
         }
-        let before = self.session.outgoing().len();
-        let flushed = self.poll_flush(cx);
-        self.has_begun |= self.session.outgoing().len() < before;
-        ready!(flushed)?;
+        ready!(self.poll_flush(cx))?;
         Poll::Ready(Ok(std::mem::take(&mut self.sending)))
     }
 
     /// Whether a part is with the kernel of what no write has counted yet.
     pub(crate) fn is_within_write(&self) -> bool {
-        self.sending > 0 && self.has_begun
+        self.sending > 0 && self.flushed > self.flushed_before
+    }
+
+    pub(crate) fn flushed(&self) -> u64 {
+        self.flushed
     }
 
     pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -158,7 +160,10 @@ impl Tls {
 
     #[inline]
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        flush(&mut self.below, &mut self.session, cx)
+        let before = self.session.outgoing().len();
+        let flushed = flush(&mut self.below, &mut self.session, cx);
+        self.flushed += (before - self.session.outgoing().len()) as u64;
+        flushed
     }
 }
 

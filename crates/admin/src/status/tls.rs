@@ -125,9 +125,9 @@ impl Handshakes {
 
 impl BackendTls {
     pub(super) fn of(dial: &Dial, wall: SystemTime) -> Self {
-        let ClientParts { roots, verify, pins, identity } = dial.client.parts();
+        let ClientParts { roots, verify, pins, identity } = dial.client().parts();
         BackendTls {
-            server_name: dial.name.to_str().into_owned(),
+            server_name: dial.name().to_str().into_owned(),
             verify: match (verify, pins.is_empty()) {
                 (Verify::On, _) => "on",
                 (Verify::Off, false) => "pins",

@@ -48,7 +48,7 @@ fn with_listener(change: impl FnOnce(&mut ServerParts)) -> Snapshot {
 fn with_backend(parts: ClientParts) -> Snapshot {
     let mut member = member("web", "blue", Phase::Serving);
     let name = ServerName::try_from("app.test").unwrap();
-    member.tls = Some(Arc::new(Dial { client: Client::new(parts).unwrap(), name }));
+    member.tls = Some(Arc::new(Dial::new(Client::new(parts).unwrap(), name)));
     let mut snapshot = snapshot(Phase::Serving);
     snapshot.pools = vec![Arc::new(pool_of("web", vec![member], true))];
     snapshot

@@ -159,5 +159,5 @@ pub(crate) fn dial(
         Address::Name { host, .. } => peer_name(host),
         Address::Unix(_) => None,
     })?;
-    Some(Arc::new(Dial { client: client.clone(), name }))
+    Some(Arc::new(Dial::new(client.clone(), name)))
 }

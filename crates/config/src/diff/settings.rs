@@ -279,7 +279,7 @@ fn backend(plan: &BackendPlan, pool: &str) -> Subject {
             setting("name", name.as_deref().unwrap_or("none").into()),
             setting("weight", weight.to_string()),
             setting("resolve", resolve_word(*resolve).into()),
-            setting("tls", tls.as_ref().map_or("off".into(), |dial| format!("as {}", dial.name.to_str()))),
+            setting("tls", tls.as_ref().map_or("off".into(), |dial| format!("as {}", dial.name().to_str()))),
         ],
     }
 }

@@ -34,19 +34,20 @@ fn carry_over(pool: &mut PoolPlan, before: &PoolPlan) {
     let same = client(pool).filter(|client| **client == old).cloned();
     for backend in &mut pool.backends {
         let Some(dial) = &mut backend.tls else { continue };
-        if !same.as_ref().is_some_and(|same| Arc::ptr_eq(same, &dial.client)) {
+        if !same.as_ref().is_some_and(|same| Arc::ptr_eq(same, dial.client())) {
             continue;
         }
         let of_same = before.backends.iter().find(|other| other.address == backend.address);
         let of_same = of_same.and_then(|other| other.tls.as_ref());
-        *dial = match of_same.filter(|other| other.name == dial.name && Arc::ptr_eq(&other.client, &old)) {
+        *dial = match of_same.filter(|other| other.name() == dial.name() && Arc::ptr_eq(other.client(), &old))
+        {
             Some(other) => other.clone(),
-            None => Arc::new(Dial { client: old.clone(), name: dial.name.clone() }),
+            None => Arc::new(Dial::new(old.clone(), dial.name().clone())),
         };
     }
 }
 
 /// The client that a pool's backends share.
 pub(crate) fn client(pool: &PoolPlan) -> Option<&Arc<Client>> {
-    pool.backends.iter().find_map(|backend| backend.tls.as_ref()).map(|dial| &dial.client)
+    pool.backends.iter().find_map(|backend| backend.tls.as_ref()).map(|dial| dial.client())
 }

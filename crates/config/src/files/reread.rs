@@ -43,7 +43,7 @@ impl Plan {
             let Some(pool) = plan.pools.iter_mut().find(|pool| pool.name == files.name) else { continue };
             let Some(new) = client(pool).map(|old| files.reread(old, &mut findings)) else { continue };
             for dial in pool.backends.iter_mut().filter_map(|backend| backend.tls.as_mut()) {
-                *dial = Arc::new(Dial { client: new.clone(), name: dial.name.clone() });
+                *dial = Arc::new(Dial::new(new.clone(), dial.name().clone()));
             }
         }
         plan.carry_over(self);

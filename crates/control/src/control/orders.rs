@@ -1,7 +1,7 @@
 //! What control orders for a backend whose time has come: a probe, or a connection that helps a trial along.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use evenkeel_health::{ProbeResult, Target};
 use evenkeel_model::{BackendId, Endpoint, NameFailure, ProbeFailure};
@@ -82,7 +82,8 @@ impl Control {
         let tls = entry.tls.clone();
         // Without endpoints the connection fails for the name, which is no fault of the backend's.
         let endpoints = self.names.endpoints(&id.address).unwrap_or_else(|_| [].into());
-        let timeout = plan.pools[pool].rule.timeouts.connect;
+        let timeouts = plan.pools[pool].rule.timeouts;
+        let timeout = timeouts.connect + tls.as_ref().map_or(Duration::ZERO, |_| timeouts.tls);
         effects.connects.push(ConnectOrder { id: id.clone(), serial, endpoints, tls, timeout });
     }
 }

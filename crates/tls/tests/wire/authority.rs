@@ -142,5 +142,5 @@ pub(crate) fn client(authority: &Authority) -> Arc<Client> {
 }
 
 pub(crate) fn dial(client: &Arc<Client>, name: &str) -> Dial {
-    Dial { client: client.clone(), name: ServerName::try_from(name.to_owned()).unwrap() }
+    Dial::new(client.clone(), ServerName::try_from(name.to_owned()).unwrap())
 }
