@@ -137,7 +137,7 @@ mod tests {
             Ok(plan) => {
                 let names = plan.pools[0].backends.iter().map(|backend| backend.tls.as_ref());
                 let names: Vec<_> =
-                    names.map(|dial| dial.map(|dial| dial.name.to_str().into_owned())).collect();
+                    names.map(|dial| dial.map(|dial| dial.name().to_str().into_owned())).collect();
                 assert_eq!(names, [Some("app.internal".into()), None, Some("10.0.0.5".into())]);
             }
             // A machine without CAs.

@@ -67,7 +67,7 @@ impl Scene {
     }
 
     fn client(&self, backend: usize) -> Arc<Client> {
-        self.plan.pools[0].backends[backend].tls.as_ref().unwrap().client.clone()
+        self.plan.pools[0].backends[backend].tls.as_ref().unwrap().client().clone()
     }
 
     /// The first names of the first listener's certificates.
@@ -216,7 +216,7 @@ fn a_reload_takes_over_what_did_not_change() {
     let more =
         read(&TEXT.replace("\"https://app.internal\"", "\"https://app.internal\", \"https://new.internal\""));
     let clients: Vec<&Arc<Client>> =
-        more.pools[0].backends.iter().map(|backend| &backend.tls.as_ref().unwrap().client).collect();
+        more.pools[0].backends.iter().map(|backend| backend.tls.as_ref().unwrap().client()).collect();
     assert!(clients.iter().all(|client| Arc::ptr_eq(client, &scene.client(0))));
     // Another default certificate is another server.
     let other = read(&TEXT.replace("default: site.org", "default: b.org"));
@@ -225,7 +225,7 @@ fn a_reload_takes_over_what_did_not_change() {
     assert!(Arc::ptr_eq(&other.listeners[1].tls.as_ref().unwrap().server, &scene.server(1)));
     // Other CAs are another client.
     let unverified = read(&TEXT.replace("tls: { ca: DIR/ca.pem", "tls: { verify: off"));
-    assert!(!Arc::ptr_eq(&unverified.pools[0].backends[0].tls.as_ref().unwrap().client, &scene.client(0)));
+    assert!(!Arc::ptr_eq(unverified.pools[0].backends[0].tls.as_ref().unwrap().client(), &scene.client(0)));
 }
 
 #[test]

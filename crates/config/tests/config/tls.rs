@@ -350,7 +350,7 @@ fn an_https_backend_has_to_prove_its_own_host() {
         "\"https://App.internal\", \"https://10.0.0.5:8443\", \"https://[::1]:8443\", \"http://b\"";
     let plan = plan(&pool(&folder, &format!("backends: [{backends}], tls: {{ ca: DIR/ca.pem }}")));
     let shown = |backend: &evenkeel_config::BackendPlan| {
-        let name = backend.tls.as_ref().map(|dial| dial.name.to_str().into_owned());
+        let name = backend.tls.as_ref().map(|dial| dial.name().to_str().into_owned());
         (backend.address.to_string(), name)
     };
     let backends: Vec<_> = plan.pools[0].backends.iter().map(shown).collect();
@@ -361,7 +361,7 @@ fn an_https_backend_has_to_prove_its_own_host() {
         ("b:80", None),
     ];
     assert_eq!(backends, expected.map(|(address, name)| (address.to_string(), name.map(str::to_string))));
-    let parts = plan.pools[0].backends[0].tls.as_ref().unwrap().client.parts();
+    let parts = plan.pools[0].backends[0].tls.as_ref().unwrap().client().parts();
     assert_eq!(parts.verify, Verify::On);
     assert!(matches!(&parts.roots, Roots::Given(roots) if roots.len() == 1));
     assert_eq!(plan.pools[0].rule.host, None);
@@ -390,9 +390,9 @@ fn every_key_of_a_pool_has_its_effect() {
     assert_eq!(http.host.as_deref(), Some("app.internal"));
     for backend in &pool.backends {
         let dial = backend.tls.as_ref().unwrap();
-        assert_eq!(dial.name.to_str(), "app.internal");
-        assert_eq!(dial.client.parts().pins.len(), 1);
-        assert!(dial.client.parts().identity.as_ref().unwrap().covers("me.internal"));
+        assert_eq!(dial.name().to_str(), "app.internal");
+        assert_eq!(dial.client().parts().pins.len(), 1);
+        assert!(dial.client().parts().identity.as_ref().unwrap().covers("me.internal"));
     }
     assert_eq!(plan.watched(), ["ca.pem", "me.pem", "me.key"].map(|name| folder.path(name)));
     assert!(plan.warnings.0.is_empty(), "{}", plan.warnings.0);
@@ -452,7 +452,7 @@ fn whoever_answers_is_believed_only_with_a_warning() {
     let text = pool(&folder, "backends: [\"https://app\"], tls: { verify: off }");
     assert_eq!(warnings(&text), [("unverified", "pools.app.tls.verify".to_string())]);
     let plan = plan(&text);
-    assert_eq!(plan.pools[0].backends[0].tls.as_ref().unwrap().client.parts().verify, Verify::Off);
+    assert_eq!(plan.pools[0].backends[0].tls.as_ref().unwrap().client().parts().verify, Verify::Off);
     assert!(summary(&plan).contains("https backends: NOT VERIFIED"), "{}", summary(&plan));
 }
 
