@@ -65,3 +65,51 @@ fn log(problem: &Problem) {
         _ => tracing::warn!(line = problem.line, path, code, help, "{}", problem.message),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    /// With a certificate until this year.
+    fn write_certificate(path: &Path, year: i32) {
+        let mut parameters = rcgen::CertificateParams::new(vec!["a.test".to_string()]).unwrap();
+        parameters.not_before = rcgen::date_time_ymd(2000, 1, 1);
+        parameters.not_after = rcgen::date_time_ymd(year, 1, 1);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = parameters.self_signed(&key).unwrap();
+        fs::write(path, certificate.pem() + &key.serialize_pem()).unwrap();
+    }
+
+    fn codes(warnings: &Warnings) -> Vec<&'static str> {
+        let mut codes: Vec<_> = warnings.lock().iter().map(|warning| warning.code).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        codes
+    }
+
+    #[test]
+    fn a_renewed_certificate_ends_its_warning_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("site.pem");
+        write_certificate(&path, 2001);
+        let text = format!(
+            "listeners: [{{ address: \"127.0.0.1:0\", tls: {{ certificates: [{{ certificate: {} }}] }} }}]\n\
+             pools: {{ web: {{ backends: [\"https://127.0.0.1:1\"], tls: {{ verify: off }} }} }}\n",
+            path.display()
+        );
+        let plan = evenkeel_config::parse(&text, "test.yaml", &|_| None);
+        let plan = plan.unwrap_or_else(|problems| panic!("{problems}"));
+        let warnings = Warnings::default();
+        warnings.tell(&plan);
+        assert!(codes(&warnings).contains(&"expired") && codes(&warnings).contains(&"unverified"));
+        let count = warnings.lock().len();
+        warnings.tell_news(&plan.reread().plan, true);
+        assert_eq!(warnings.lock().len(), count, "nothing stands there twice");
+        write_certificate(&path, 2090);
+        warnings.tell_news(&plan.reread().plan, false);
+        assert!(!codes(&warnings).contains(&"expired") && codes(&warnings).contains(&"unverified"));
+    }
+}

@@ -103,7 +103,9 @@ impl TlsDetail {
             TlsDetail::UnknownCa => {
                 "set `tls.ca` to the CA that signed its certificate (one made anew is another one), and have it send its intermediate certificates"
             }
-            TlsDetail::SelfSigned => "set `tls.ca` to its certificate, or pin its key: `tls.pins` and `verify: off`",
+            TlsDetail::SelfSigned => {
+                "set `tls.ca` to its certificate, or pin its key: `tls.pins` and `verify: off`"
+            }
             TlsDetail::Revoked => "replace its certificate: its CA has revoked it",
             TlsDetail::WrongPurpose => "issue its certificate for servers (extended key usage `serverAuth`)",
             TlsDetail::Pin => {

@@ -1,7 +1,8 @@
 //! The connection of an attempt: an idle one if one is fit, else a fresh one, in time.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
@@ -47,7 +48,7 @@ pub(crate) fn reuse(
 
 /// Makes a connection, unless the client leaves first.
 pub(crate) async fn fresh(
-    core: &Core,
+    core: &Rc<Core>,
     down: &mut Downstream,
     attempt: &Attempt,
     member: &Member,
@@ -55,15 +56,15 @@ pub(crate) async fn fresh(
     now: Instant,
 ) -> Result<Exchange, Failure> {
     let due = deadlines.first(now + deadlines.timeouts.connect, Cause::ConnectTimeout);
-    let opening = open(&member.endpoints, member.unresolved, now);
+    let opening = pin!(open(&member.endpoints, member.unresolved, now));
     let mut connection = in_time(core, down, opening, due, now).await?;
     attempt.counters().opened.add(1);
     if let Some(dial) = &member.tls {
         let now = Instant::now();
         let due = deadlines.first(now + deadlines.timeouts.tls, Cause::TlsTimeout);
         // Boxed, so that those in cleartext need no room for it.
-        let securing = Box::pin(secured(connection, dial.clone()));
-        connection = in_time(core, down, securing, due, now).await?;
+        let mut securing = Box::pin(secured(core.clone(), connection, dial.clone()));
+        connection = in_time(core, down, securing.as_mut(), due, now).await?;
         attempt.count_handshake(&connection);
     }
     Ok(Exchange::new(connection, false))
@@ -73,11 +74,10 @@ pub(crate) async fn fresh(
 async fn in_time(
     core: &Core,
     down: &mut Downstream,
-    step: impl Future<Output = Result<Connection, Failure>>,
+    mut step: Pin<&mut impl Future<Output = Result<Connection, Failure>>>,
     (due, cause): (Instant, Cause),
     now: Instant,
 ) -> Result<Connection, Failure> {
-    let mut step = pin!(step);
     let mut is_timed = false;
     // Dropped at any point, it closes what it has opened.
     let done = poll_fn(|cx| {
@@ -115,9 +115,13 @@ pub(crate) async fn open(
     connect(endpoints, now).await.map_err(Failure::from)
 }
 
-/// Speaks TLS over a new connection. Has no deadline of its own, either.
-pub(crate) async fn secured(connection: Connection, dial: Arc<Dial>) -> Result<Connection, Failure> {
+/// Speaks TLS over a new connection, each step in its turn. Has no deadline of its own, either.
+pub(crate) async fn secured(
+    core: Rc<Core>,
+    connection: Connection,
+    dial: Arc<Dial>,
+) -> Result<Connection, Failure> {
     let Connection { socket, opened, requests } = connection;
-    let socket = secure(socket, &dial).await?;
+    let socket = secure(socket, &dial, || core.dialling.turn()).await?;
     Ok(Connection { socket, opened, requests })
 }

@@ -33,6 +33,8 @@ pub(crate) struct Core {
     pub(crate) date: Date,
     pub(crate) log: Recorder,
     pub(crate) turnstile: Turnstile,
+    /// The same for handshakes with backends, which do not queue behind those of clients.
+    pub(crate) dialling: Turnstile,
     newest: RefCell<Cache<View, Arc<Snapshot>>>,
     view: RefCell<Rc<CoreView>>,
     pools: RefCell<HashMap<PoolName, Rc<PoolState>>>,
@@ -78,6 +80,7 @@ impl Core {
             date: Date::default(),
             log,
             turnstile: Turnstile::default(),
+            dialling: Turnstile::default(),
             newest: RefCell::new(Cache::new(newest)),
             view: RefCell::new(Rc::new(empty)),
             pools: RefCell::default(),

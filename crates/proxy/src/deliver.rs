@@ -135,9 +135,8 @@ fn park(request: &Request, contact: &Contact, mut connection: Connection, rule: 
     let Some(attempt) = request.attempt.as_ref().filter(|_| is_kept) else {
         return connection.socket.take_leave();
     };
-    match announced {
-        Some(seconds) => attempt.backend().idle_limit.announce(seconds),
-        None => {}
+    if let Some(seconds) = announced {
+        attempt.backend().idle_limit.announce(seconds);
     }
     connection.requests += 1;
     let (most, gauge) = (rule.idle_per_backend, &attempt.counters().idle);

@@ -6,10 +6,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{cipher_suite as suites, default_provider, kx_group as groups};
 
-/// The one provider of the process.
-///
-/// A server takes the first cipher of its client that it has, for a client without AES in hardware knows why it wants
-/// ChaCha20. As a client we offer AES-128 first: with SHA-256 it is the cheapest at both ends, and none of them is weak.
+/// The one provider of the process, with the cheapest ciphers first; none of them is weak.
 pub(crate) fn provider() -> &'static Arc<CryptoProvider> {
     static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
     PROVIDER.get_or_init(|| {

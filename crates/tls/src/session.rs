@@ -197,7 +197,7 @@ impl Session {
         }
         let mut filled = 0;
         loop {
-            if self.has_ended || self.incoming.is_empty() {
+            if self.has_ended || (self.incoming.is_empty() && !self.state().wants_write()) {
                 break;
             }
             let (turn, count) = match self.turn(Job::Read, &mut room[filled..]) {
@@ -344,7 +344,11 @@ impl Session {
         }
         match result {
             Ok(turn) => {
-                self.has_ended |= matches!(turn, Turn::Ended | Turn::Closed);
+                if matches!(turn, Turn::Ended | Turn::Closed) {
+                    self.has_ended = true;
+                    // Nobody looks at what comes behind the end.
+                    self.incoming.clear();
+                }
                 Ok((turn, filled))
             }
             Err(error) => Err(self.fail(error)),

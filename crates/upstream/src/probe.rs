@@ -9,6 +9,7 @@ mod http;
 mod kept;
 mod tcp;
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -131,7 +132,8 @@ async fn fresh(
     }
     let Some(dial) = tls else { return Ok(socket) };
     *waiting = Cause::TlsTimeout;
-    Ok(secure(socket, dial).await?)
+    // Probes come one by one.
+    Ok(secure(socket, dial, || ready(())).await?)
 }
 
 #[cfg(test)]

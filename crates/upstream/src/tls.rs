@@ -4,6 +4,7 @@ mod failure;
 mod handshake;
 mod opening;
 
+use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice};
 use std::os::fd::AsFd;
 use std::task::{Context, Poll, Waker, ready};
@@ -31,15 +32,20 @@ pub struct Tls {
     has_left: bool,
 }
 
-/// Speaks TLS over a new connection to a backend. Has no deadline of its own: the caller drops it.
+/// Speaks TLS over a new connection to a backend. Has no deadline of its own: the caller drops it. `turn`: as
+/// [`Handshake::run`].
 ///
 /// # Errors
 /// Whatever is wrong with the peer; it has been told then, as far as that needs no wait.
-pub async fn secure(below: Socket, dial: &Dial) -> Result<Socket, TlsFailure> {
+pub async fn secure<F: Future>(
+    below: Socket,
+    dial: &Dial,
+    turn: impl Fn() -> F,
+) -> Result<Socket, TlsFailure> {
     let session =
         Session::connect(dial).map_err(|error| TlsFailure::of_handshake(&error.into(), Opening::None))?;
     let mut handshake = Handshake::new(below, session);
-    match handshake.run().await {
+    match handshake.run(turn).await {
         Ok(()) => Ok(handshake.finish()),
         Err(broken) => Err(TlsFailure::of_handshake(&broken, handshake.opening())),
     }

@@ -9,8 +9,10 @@ pub(crate) enum Form {
     Empty,
     /// PKCS#12 (`.p12`, `.pfx`): certificates and a key behind a password.
     Pkcs12,
-    /// PKCS#7 (`.p7b`): certificates.
+    /// PKCS#7 (`.p7b`) as PEM: certificates.
     Pkcs7,
+    /// The same as DER.
+    DerPkcs7,
     /// A private key, as DER.
     DerKey,
     /// Anything else that is DER, a certificate most likely.
@@ -43,7 +45,7 @@ impl Form {
                 // A version stands first, which tells the two: 3 for PKCS#12, 0 or 1 for a key.
                 Some([0x02, 0x01, 0x03, ..]) => Form::Pkcs12,
                 Some([0x02, ..]) => Form::DerKey,
-                Some([0x06, ..]) => Form::Pkcs7,
+                Some([0x06, ..]) => Form::DerPkcs7,
                 Some(_) | None => Form::Der,
             };
         }
@@ -60,7 +62,7 @@ impl Form {
         match self {
             Form::Empty => "it is empty",
             Form::Pkcs12 => "it is PKCS#12",
-            Form::Pkcs7 => "it is PKCS#7",
+            Form::Pkcs7 | Form::DerPkcs7 => "it is PKCS#7",
             Form::DerKey => "it is a private key as DER",
             Form::Der => "it is DER, not PEM",
             Form::Request => "it holds a request for a certificate",
@@ -75,6 +77,9 @@ impl Form {
         match self {
             Form::Pkcs12 => pkcs12_help(&path.to_string()),
             Form::Pkcs7 => format!("convert it: `openssl pkcs7 -print_certs -in {path} -out cert.pem`"),
+            Form::DerPkcs7 => {
+                format!("convert it: `openssl pkcs7 -inform DER -print_certs -in {path} -out cert.pem`")
+            }
             Form::Der => format!("convert it: `openssl x509 -inform DER -in {path} -out cert.pem`"),
             Form::Request => "write the path of what the CA gave in return".into(),
             Form::DerKey | Form::PublicKey | Form::Empty | Form::Other => {
@@ -91,7 +96,7 @@ impl Form {
             Form::DerKey | Form::Der => {
                 format!("convert it: `openssl pkey -inform DER -in {path} -out key.pem`")
             }
-            Form::Pkcs7 | Form::Request | Form::PublicKey | Form::Empty | Form::Other => {
+            Form::Pkcs7 | Form::DerPkcs7 | Form::Request | Form::PublicKey | Form::Empty | Form::Other => {
                 "write the path of a file with `-----BEGIN PRIVATE KEY-----` in it".into()
             }
         }
@@ -123,7 +128,7 @@ mod tests {
             (&b""[..], Form::Empty),
             (b" \n", Form::Empty),
             (b"\x30\x82\x05\x10\x02\x01\x03\x30", Form::Pkcs12),
-            (b"\x30\x82\x05\x10\x06\x09\x2a", Form::Pkcs7),
+            (b"\x30\x82\x05\x10\x06\x09\x2a", Form::DerPkcs7),
             (b"\x30\x41\x02\x01\x00\x30", Form::DerKey),
             (b"\x30\x82\x05\x10\x30\x82\x03", Form::Der),
             (b"\x30", Form::Der),

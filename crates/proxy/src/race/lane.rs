@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
@@ -69,7 +70,7 @@ impl Lane {
     }
 
     /// Ready with a connection for the request.
-    fn poll_line(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+    fn poll_line(&mut self, cx: &mut Context<'_>, core: &Rc<Core>) -> Poll<Result<(), Failure>> {
         loop {
             let connection = match &mut self.line {
                 Line::Waiting(_) => return Poll::Ready(Ok(())),
@@ -87,7 +88,7 @@ impl Lane {
             let (now, timeouts) = (Instant::now(), &self.deadlines.timeouts);
             let (line, due, cause) = match self.dial.take() {
                 Some(dial) => {
-                    let securing = Box::pin(secured(connection, dial));
+                    let securing = Box::pin(secured(core.clone(), connection, dial));
                     (Line::Securing(securing), now + timeouts.tls, Cause::TlsTimeout)
                 }
                 None => {
@@ -104,12 +105,12 @@ impl Lane {
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        core: &Core,
+        core: &Rc<Core>,
         down: &mut Downstream,
         method: Method,
         limits: &HeadLimits,
     ) -> Poll<Result<(), (Failure, Class)>> {
-        if let Err(failure) = ready!(self.poll_line(cx)) {
+        if let Err(failure) = ready!(self.poll_line(cx, core)) {
             return Poll::Ready(Err((failure, Class::NotSent)));
         }
         let Line::Waiting(exchange) = &mut self.line else { return Poll::Pending };

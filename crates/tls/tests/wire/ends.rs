@@ -6,7 +6,7 @@ use std::sync::Arc;
 use evenkeel_tls::{Dial, Error, Read, Server, ServerName, Session, Step};
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConnection, SupportedProtocolVersion};
 
 use crate::authority::Authority;
 
@@ -38,28 +38,36 @@ impl End for Session {
     }
 }
 
-impl End for ClientConnection {
-    fn step(&mut self) -> Result<bool, Error> {
-        self.process_new_packets()?;
-        Ok(!self.is_handshaking())
-    }
+/// rustls with its own buffers, on either side.
+macro_rules! strange_end {
+    ($connection:ty) => {
+        impl End for $connection {
+            fn step(&mut self) -> Result<bool, Error> {
+                self.process_new_packets()?;
+                Ok(!self.is_handshaking())
+            }
 
-    fn take(&mut self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        while self.wants_write() {
-            self.write_tls(&mut bytes).unwrap();
-        }
-        bytes
-    }
+            fn take(&mut self) -> Vec<u8> {
+                let mut bytes = Vec::new();
+                while self.wants_write() {
+                    self.write_tls(&mut bytes).unwrap();
+                }
+                bytes
+            }
 
-    fn give(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            self.read_tls(&mut bytes).unwrap();
-            // An error is found again by the next step.
-            let _ = self.process_new_packets();
+            fn give(&mut self, mut bytes: &[u8]) {
+                while !bytes.is_empty() {
+                    self.read_tls(&mut bytes).unwrap();
+                    // An error is found again by the next step.
+                    let _ = self.process_new_packets();
+                }
+            }
         }
-    }
+    };
 }
+
+strange_end!(ClientConnection);
+strange_end!(ServerConnection);
 
 /// What became of the two handshakes.
 #[derive(Debug)]

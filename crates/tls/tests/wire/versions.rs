@@ -3,7 +3,7 @@
 use evenkeel_tls::{AlertDescription, Error, Policy, Server, Session};
 use rustls::crypto::aws_lc_rs::{cipher_suite, kx_group};
 use rustls::version::{TLS12, TLS13};
-use rustls::{CipherSuite, NamedGroup, SignatureScheme};
+use rustls::{NamedGroup, SignatureScheme};
 
 use crate::authority::{Authority, ECDSA, ED25519, RSA, client, dial, server, server_parts};
 use crate::ends::{Strange, join, shake};
@@ -113,16 +113,21 @@ fn a_client_without_the_first_exchange_is_asked_again() {
 }
 
 #[test]
-fn the_client_says_which_cipher_it_wants() {
+fn the_cheapest_cipher_is_taken_that_the_client_has() {
+    use cipher_suite::{TLS13_AES_128_GCM_SHA256, TLS13_AES_256_GCM_SHA384, TLS13_CHACHA20_POLY1305_SHA256};
     let ca = Authority::new("ca");
     let server = server(&ca.issue(&["a.test"]));
-    let mut strange = Strange::new();
-    let aes = cipher_suite::TLS13_AES_128_GCM_SHA256;
-    strange.provider.cipher_suites = vec![cipher_suite::TLS13_CHACHA20_POLY1305_SHA256, aes];
-    let (mut strange, mut ours) = (strange.connect(&ca, "a.test"), Session::accept(&server).unwrap());
-    shake(&mut strange, &mut ours).unwrap();
-    let suite = strange.negotiated_cipher_suite().unwrap().suite();
-    assert_eq!(suite, CipherSuite::TLS13_CHACHA20_POLY1305_SHA256);
+    let (cheap, strong) = (TLS13_AES_128_GCM_SHA256, TLS13_AES_256_GCM_SHA384);
+    let chacha = TLS13_CHACHA20_POLY1305_SHA256;
+    for (offered, expected) in
+        [(vec![strong, chacha, cheap], cheap), (vec![chacha, strong], strong), (vec![chacha], chacha)]
+    {
+        let mut strange = Strange::new();
+        strange.provider.cipher_suites = offered;
+        let (mut strange, mut ours) = (strange.connect(&ca, "a.test"), Session::accept(&server).unwrap());
+        shake(&mut strange, &mut ours).unwrap();
+        assert_eq!(strange.negotiated_cipher_suite(), Some(expected));
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A handshake, in steps: bytes are moved here, and whoever drives it says when it may compute.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::task::{Context, Poll};
 
@@ -97,13 +97,16 @@ impl Handshake {
         (self.below, unread)
     }
 
-    /// Runs it until it is done, without a deadline: the caller drops it.
+    /// Runs it until it is done, without a deadline: the caller drops it. Each step is computed once `turn` says so, and while
+    /// what that gave is held.
     ///
     /// # Errors
     /// Whatever ends it; the peer has been told then, as far as that needs no wait.
-    pub async fn run(&mut self) -> Result<(), Broken> {
+    pub async fn run<F: Future>(&mut self, turn: impl Fn() -> F) -> Result<(), Broken> {
         loop {
+            let turn = turn().await;
             let step = self.step();
+            drop(turn);
             let sent = poll_fn(|cx| match (self.poll_send(cx), &step) {
                 (Poll::Ready(sent), _) => Poll::Ready(sent),
                 (Poll::Pending, Ok(_)) => Poll::Pending,

@@ -3,7 +3,7 @@
 mod idle;
 mod refusals;
 
-use std::future::poll_fn;
+use std::future::{poll_fn, ready};
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
@@ -21,7 +21,7 @@ use crate::{Connection, connect};
 async fn secured(address: SocketAddr, dial: &Dial) -> Result<Connection, TlsFailure> {
     let connection = connect(&[Endpoint::Tcp(address)], Instant::now()).await.unwrap();
     let Connection { socket, opened, requests } = connection;
-    Ok(Connection { socket: secure(socket, dial).await?, opened, requests })
+    Ok(Connection { socket: secure(socket, dial, || ready(())).await?, opened, requests })
 }
 
 /// Sends a request and reads what comes, until it is whole.
@@ -95,7 +95,7 @@ async fn what_is_with_the_kernel_in_part_is_told_before_it_is_counted() {
     rustix::net::sockopt::set_socket_send_buffer_size(&ours, 4096).unwrap();
     ours.set_nonblocking(true).unwrap();
     let below = Socket::Unix(tokio::net::UnixStream::from_std(ours).unwrap());
-    let mut socket = secure(below, &ca.dial()).await.unwrap();
+    let mut socket = secure(below, &ca.dial(), || ready(())).await.unwrap();
     let body = vec![0; 64 * 1024];
     assert!(!socket.is_within_write());
     let written = poll_fn(|cx| Poll::Ready(socket.poll_write(cx, &[IoSlice::new(&body)]))).await;
