@@ -1,12 +1,15 @@
-//! A client that writes raw bytes and reads responses strictly.
+//! A client that writes raw bytes and reads responses strictly, in cleartext or over TLS.
 
-use std::io::{self, Read, Write};
+mod line;
+
+use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustls::{ClientConnection, StreamOwned};
+use rustls::ClientConnection;
 use socket2::{Domain, Socket, Type};
 
+use self::line::Line;
 use crate::request::Reader;
 use crate::response::{self, Response};
 use crate::tls_client::TlsClient;
@@ -32,18 +35,6 @@ pub enum Ending {
     Truncated,
     /// With a reset.
     Reset,
-}
-
-/// A connection, in cleartext or not.
-enum Line {
-    Plain(Timed),
-    Secure(Box<StreamOwned<ClientConnection, Timed>>),
-}
-
-/// A stream whose reads and writes all end by one deadline.
-struct Timed {
-    stream: TcpStream,
-    deadline: Instant,
 }
 
 impl Client {
@@ -72,8 +63,7 @@ impl Client {
     }
 
     fn on(stream: TcpStream) -> Client {
-        let deadline = Instant::now() + PATIENCE;
-        Client { reader: Reader::new(Line::Plain(Timed { stream, deadline })), host: HOST.to_owned() }
+        Client { reader: Reader::new(Line::plain(stream, PATIENCE)), host: HOST.to_owned() }
     }
 
     /// Connects over TLS and ends the handshake, or panics.
@@ -90,17 +80,9 @@ impl Client {
 
     /// Begins TLS on a connection on which nothing has been read, and ends the handshake.
     pub fn try_upgrade(self, tls: &TlsClient) -> io::Result<Client> {
-        let mut stream = match self.reader.stream {
-            Line::Plain(timed) => StreamOwned::new(tls.connection(), timed),
-            Line::Secure(_) => return Err(io::Error::other("TLS within TLS")),
-        };
-        stream.sock.deadline = Instant::now() + PATIENCE;
-        while stream.conn.is_handshaking() {
-            stream.conn.complete_io(&mut stream.sock)?;
-        }
-        stream.flush()?;
+        let line = self.reader.stream.upgrade(tls.connection(), PATIENCE)?;
         let host = tls.host().unwrap_or(HOST).to_owned();
-        Ok(Client { reader: Reader::new(Line::Secure(Box::new(stream))), host })
+        Ok(Client { reader: Reader::new(line), host })
     }
 
     /// Whom requests ask for from now on: `test.example`, or over TLS the server's name, if this is never called.
@@ -111,7 +93,7 @@ impl Client {
 
     /// Everything from now on has to end within `patience`.
     pub fn wait_at_most(&mut self, patience: Duration) -> &mut Self {
-        self.reader.stream.timed_mut().deadline = Instant::now() + patience;
+        self.reader.stream.end_within(patience);
         self
     }
 
@@ -224,27 +206,18 @@ impl Client {
 
     /// Says over TLS that nothing more will be sent (close_notify), and leaves the connection open.
     pub fn notify(&mut self) -> io::Result<()> {
-        match &mut self.reader.stream {
-            Line::Plain(_) => Ok(()),
-            Line::Secure(stream) => {
-                stream.conn.send_close_notify();
-                stream.flush()
-            }
-        }
+        self.reader.stream.notify()
     }
 
     /// The connection itself, below TLS.
     pub fn stream(&self) -> &TcpStream {
-        &self.reader.stream.timed().stream
+        self.reader.stream.socket()
     }
 
     /// What TLS has agreed on; panics in cleartext.
     #[track_caller]
     pub fn tls(&self) -> &ClientConnection {
-        match &self.reader.stream {
-            Line::Plain(_) => panic!("a connection in cleartext"),
-            Line::Secure(stream) => &stream.conn,
-        }
+        self.reader.stream.tls().expect("a connection over TLS")
     }
 
     /// The local address.
@@ -262,81 +235,4 @@ pub fn get(address: SocketAddr, target: &str) -> Response {
 /// One `GET` on a connection of its own.
 pub fn try_get(address: SocketAddr, target: &str) -> io::Result<Response> {
     Client::try_connect(address)?.try_get(target)
-}
-
-impl Line {
-    fn timed(&self) -> &Timed {
-        match self {
-            Line::Plain(timed) => timed,
-            Line::Secure(stream) => &stream.sock,
-        }
-    }
-
-    fn timed_mut(&mut self) -> &mut Timed {
-        match self {
-            Line::Plain(timed) => timed,
-            Line::Secure(stream) => &mut stream.sock,
-        }
-    }
-}
-
-impl Read for Line {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Line::Plain(timed) => timed.read(buffer),
-            Line::Secure(stream) => stream.read(buffer),
-        }
-    }
-}
-
-impl Write for Line {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        match self {
-            Line::Plain(timed) => timed.write(buffer),
-            Line::Secure(stream) => stream.write(buffer),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Line::Plain(timed) => timed.flush(),
-            Line::Secure(stream) => stream.flush(),
-        }
-    }
-}
-
-impl Timed {
-    fn left(&self) -> io::Result<Duration> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        match left.is_zero() {
-            true => Err(io::Error::new(io::ErrorKind::TimedOut, "out of patience")),
-            false => Ok(left),
-        }
-    }
-}
-
-impl Read for Timed {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.stream.set_read_timeout(Some(self.left()?))?;
-        self.stream.read(buffer).map_err(patience)
-    }
-}
-
-impl Write for Timed {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        self.stream.set_write_timeout(Some(self.left()?))?;
-        self.stream.write(buffer).map_err(patience)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// `EAGAIN` of a socket with a timeout reads as what it is.
-fn patience(error: io::Error) -> io::Error {
-    match error.kind() {
-        io::ErrorKind::WouldBlock => io::Error::new(io::ErrorKind::TimedOut, "out of patience"),
-        _ => error,
-    }
 }

@@ -8,7 +8,11 @@ const GLANCE: Duration = Duration::from_millis(5);
 /// Looks at a condition until it yields a value; panics with `what` once `longest` is over.
 #[track_caller]
 pub fn until<T>(longest: Duration, what: &str, condition: impl FnMut() -> Option<T>) -> T {
-    until_some(longest, condition).unwrap_or_else(|| panic!("not within {longest:?}: {what}"))
+    match until_some(longest, condition) {
+        Some(value) => value,
+        // Not in a closure, of which the place would be told instead of the caller's.
+        None => panic!("not within {longest:?}: {what}"),
+    }
 }
 
 /// Looks at a condition until it yields a value, or until `longest` is over.

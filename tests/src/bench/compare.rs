@@ -1,6 +1,6 @@
 //! Two builds of evenkeel beside each other: interleaved pairs, and the median of their ratios with its interval.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use evenkeel_tests::product::Product;
 
@@ -26,25 +26,23 @@ pub(crate) fn run(arguments: &Arguments, base: &Path) {
     for setting in [Setting::Plain, Setting::Tls, Setting::TlsToBackends] {
         let mut cases = Case::all(setting, arguments.is_quick);
         cases.retain(|case| arguments.wants(case.name));
-        // An older build knows no TLS.
-        let refused = ["base", "new build"].into_iter().zip(&builds).find_map(|(name, program)| {
-            let refusal = contestant::refusal(program, setting, &backends)?;
-            Some(format!("{name} refuses its configuration:\n\n```\n{}\n```", refusal.trim()))
-        });
-        match refused {
-            _ if cases.is_empty() => {}
-            Some(why) => skipped.extend(cases.iter().map(|case| (case.name, why.clone()))),
-            None => {
-                let start = |program: &std::path::PathBuf| {
-                    contestant::start(&Product::Evenkeel(program.clone()), setting, &backends)
-                };
-                let running = builds.each_ref().map(start);
-                cases.iter().for_each(|case| compare(&running, &backends, case, pairs));
-            }
+        if cases.is_empty() {
+            continue;
         }
+        // An older build knows no TLS.
+        let refusal = setting.is_tls().then(|| contestant::refusal(base, setting, &backends)).flatten();
+        if let Some(refusal) = refusal {
+            let why = refusal.lines().next().unwrap_or_default().to_owned();
+            skipped.extend(cases.iter().map(|case| format!("{}: the base says {why}", case.name)));
+            continue;
+        }
+        let start =
+            |program: &PathBuf| contestant::start(&Product::Evenkeel(program.clone()), setting, &backends);
+        let running = builds.each_ref().map(start);
+        cases.iter().for_each(|case| compare(&running, &backends, case, pairs));
     }
-    for (case, why) in skipped {
-        println!("\nNot measured: {case}; the {why}");
+    if !skipped.is_empty() {
+        println!("\nNot compared:\n\n- {}", skipped.join("\n- "));
     }
 }
 

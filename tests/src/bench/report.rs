@@ -107,9 +107,8 @@ impl Report {
                      HAProxy. *Core*: the proxy's share of its core; where that is little, the generator and the backends are \
                      the bottleneck. ";
         let mut text = "## TLS\n\n".to_owned() + &self.how(arguments, "--rows TLS ", words);
-        let of_clients = self.traffic(Setting::Tls);
-        let of_backends = self.traffic(Setting::TlsToBackends);
-        text.push_str(&[of_clients, "\n".to_owned(), of_backends, "\n".to_owned()].concat());
+        add(&mut text, "### With clients", "", self.traffic(Setting::Tls));
+        add(&mut text, "### To backends", "", self.traffic(Setting::TlsToBackends));
         text.push_str(&self.disturbance(true));
         add(
             &mut text,
@@ -180,8 +179,12 @@ const CLEARTEXT: &str = "\nEach proxy has one worker and keeps its connections t
 const TLS: &str = "\nEach proxy has one worker and keeps its connections to the backends; nobody logs. HAProxy and nginx do the least \
     that a proxy can do; evenkeel runs with its defaults. To backends over TLS, all verify the certificate and the name.\n";
 
+/// Adds a table under its title, unless nothing of it was measured.
 fn add(text: &mut String, title: &str, words: &str, table: String) {
-    let _ = writeln!(text, "{title}\n\n{words}{table}");
+    let has_rows = table.lines().count() > 2;
+    if has_rows {
+        let _ = writeln!(text, "{title}\n\n{words}{table}");
+    }
 }
 
 fn idle_words(arguments: &Arguments, over: &str) -> String {

@@ -1,0 +1,134 @@
+//! A client's connection, in cleartext or over TLS, whose reads and writes all end by one deadline.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use rustls::{ClientConnection, StreamOwned};
+
+/// One connection.
+pub(super) enum Line {
+    Plain(Timed),
+    Secure(Box<StreamOwned<ClientConnection, Timed>>),
+}
+
+/// A stream with a deadline.
+pub(super) struct Timed {
+    stream: TcpStream,
+    deadline: Instant,
+}
+
+impl Line {
+    pub(super) fn plain(stream: TcpStream, patience: Duration) -> Line {
+        Line::Plain(Timed { stream, deadline: Instant::now() + patience })
+    }
+
+    /// Begins TLS and ends the handshake.
+    pub(super) fn upgrade(self, connection: ClientConnection, patience: Duration) -> io::Result<Line> {
+        let mut stream = match self {
+            Line::Plain(timed) => StreamOwned::new(connection, timed),
+            Line::Secure(_) => return Err(io::Error::other("TLS within TLS")),
+        };
+        stream.sock.deadline = Instant::now() + patience;
+        while stream.conn.is_handshaking() {
+            stream.conn.complete_io(&mut stream.sock)?;
+        }
+        stream.flush()?;
+        Ok(Line::Secure(Box::new(stream)))
+    }
+
+    /// Everything from now on has to end within `patience`.
+    pub(super) fn end_within(&mut self, patience: Duration) {
+        let timed = match self {
+            Line::Plain(timed) => timed,
+            Line::Secure(stream) => &mut stream.sock,
+        };
+        timed.deadline = Instant::now() + patience;
+    }
+
+    /// Says over TLS that nothing more will be sent.
+    pub(super) fn notify(&mut self) -> io::Result<()> {
+        match self {
+            Line::Plain(_) => Ok(()),
+            Line::Secure(stream) => {
+                stream.conn.send_close_notify();
+                stream.flush()
+            }
+        }
+    }
+
+    pub(super) fn socket(&self) -> &TcpStream {
+        match self {
+            Line::Plain(timed) => &timed.stream,
+            Line::Secure(stream) => &stream.sock.stream,
+        }
+    }
+
+    pub(super) fn tls(&self) -> Option<&ClientConnection> {
+        match self {
+            Line::Plain(_) => None,
+            Line::Secure(stream) => Some(&stream.conn),
+        }
+    }
+}
+
+impl Read for Line {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Line::Plain(timed) => timed.read(buffer),
+            Line::Secure(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Line {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        match self {
+            Line::Plain(timed) => timed.write(buffer),
+            Line::Secure(stream) => stream.write(buffer),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Line::Plain(timed) => timed.flush(),
+            Line::Secure(stream) => stream.flush(),
+        }
+    }
+}
+
+impl Timed {
+    fn left(&self) -> io::Result<Duration> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        match left.is_zero() {
+            true => Err(io::Error::new(io::ErrorKind::TimedOut, "out of patience")),
+            false => Ok(left),
+        }
+    }
+}
+
+impl Read for Timed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(Some(self.left()?))?;
+        self.stream.read(buffer).map_err(patience)
+    }
+}
+
+impl Write for Timed {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(Some(self.left()?))?;
+        self.stream.write(buffer).map_err(patience)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// `EAGAIN` of a socket with a timeout reads as what it is.
+fn patience(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => io::Error::new(io::ErrorKind::TimedOut, "out of patience"),
+        _ => error,
+    }
+}
