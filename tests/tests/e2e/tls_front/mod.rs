@@ -1,0 +1,11 @@
+//! TLS before clients: what Debian's clients, rustls and a browser get, what operators are told, and that nothing is lost.
+
+mod broken;
+mod by_name;
+mod checks;
+mod figures;
+mod renewals;
+mod rig;
+mod sessions;
+mod under_load;
+mod versions;
