@@ -96,7 +96,11 @@ impl Client {
         };
         stream.sock.deadline = Instant::now() + PATIENCE;
         while stream.conn.is_handshaking() {
-            stream.conn.complete_io(&mut stream.sock)?;
+            if let Err(error) = stream.conn.complete_io(&mut stream.sock) {
+                // All of what says why, or the server sees one that just leaves.
+                while stream.conn.wants_write() && stream.conn.write_tls(&mut stream.sock).is_ok() {}
+                return Err(error);
+            }
         }
         stream.flush()?;
         let host = tls.host().unwrap_or(HOST).to_owned();

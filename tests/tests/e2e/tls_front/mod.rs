@@ -1,9 +1,15 @@
 //! TLS before clients: what Debian's clients, rustls and a browser get, what operators are told, and that nothing is lost.
 
+mod bodies;
 mod broken;
 mod by_name;
 mod checks;
+mod clients;
+mod endings;
 mod figures;
+mod handshakes;
+mod https;
+mod idle;
 mod renewals;
 mod rig;
 mod sessions;
