@@ -167,16 +167,20 @@ fn backends_are_told_who_a_client_is_and_no_stranger_can_say_so() {
     let expected = format!(
         "Hash={hash};Subject=\"CN=a \\\\\"member\\\\\",O=Evenkeel\\, Inc.\";URI=spiffe://test/member;DNS=member.test"
     );
-    for kind in ["full", "resumed"] {
+    for round in 1..=2 {
         let mut client = Client::secure(club.front.address(), &client);
         let forged = "X-Forwarded-Client-Cert: Hash=forged\r\nx-forwarded-client-cert:Hash=forged\r\n\
                       X-FORWARDED-CLIENT-CERT: Hash=forged\r\n";
-        client.send(format!("GET /{kind} HTTP/1.1\r\nHost: a.test\r\n{forged}\r\n"));
+        client.send(format!("GET /{round} HTTP/1.1\r\nHost: a.test\r\n{forged}\r\n"));
         let answer = client.response("GET");
         assert_eq!(answer.status, 200, "{}", answer.text());
-        assert_eq!(club.front.handshakes(kind), 1.0);
+        // Looked at each time: a session that went on would outlive what its certificate is worth.
+        assert_eq!(
+            (club.front.handshakes("full"), club.front.handshakes("resumed")),
+            (f64::from(round), 0.0)
+        );
         let request = club.front.backend.requests().pop().unwrap();
-        assert_eq!(request.fields(FIELD), [&expected], "{kind}");
+        assert_eq!(request.fields(FIELD), [&expected]);
         assert!(!request.head.contains("forged"), "{}", request.head);
     }
 }

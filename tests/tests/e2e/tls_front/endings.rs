@@ -1,6 +1,9 @@
 //! How connections end: said before (close_notify) where all is well, and never where something is missing.
 
 use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use evenkeel_tests::backend::{Backend, Next, Script, reset};
@@ -58,14 +61,14 @@ fn a_connection_that_evenkeel_closes_ends_with_a_close_notify() {
     }
 }
 
-/// A backend that breaks off within a body: by a close or a reset.
-fn breaking(head: &'static str, is_reset: bool) -> Script {
+/// A backend that breaks off within a body, by a close or a reset, once the client has its beginning.
+fn breaking(is_reset: bool, has_begun: Arc<AtomicBool>) -> Script {
     Script::custom(move |_, socket| {
-        socket.write_all(head.as_bytes())?;
-        socket.write_all(b"Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n")?;
+        socket.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n")?;
+        wait::until_true(SOON, "the client to have the beginning", || {
+            has_begun.swap(false, Ordering::AcqRel)
+        });
         if is_reset {
-            // So that the beginning is not lost with the rest.
-            wait::pause(Duration::from_millis(100));
             reset(socket)?;
         }
         Ok(Next::Close)
@@ -75,23 +78,43 @@ fn breaking(head: &'static str, is_reset: bool) -> Script {
 #[test]
 fn a_body_that_breaks_off_is_never_ended_by_a_close_notify() {
     let front = before(Script::Echo);
+    let has_begun = Arc::new(AtomicBool::new(false));
     for is_reset in [false, true] {
-        front.backend.set(breaking("HTTP/1.1 200 OK\r\n", is_reset));
+        front.backend.set(breaking(is_reset, has_begun.clone()));
         for version in [&TLS12, &TLS13] {
             for request in [HTTP10, "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"] {
                 let mut client = Client::secure(front.address(), &front.client().version(version));
                 client.send(request);
                 let mut got = Vec::new();
-                let whole = client.response_into("GET", |piece| got.extend_from_slice(piece));
-                assert!(whole.is_err(), "{version:?}, reset: {is_reset}, {request:?}: {whole:?}");
-                assert_ne!(client.ending().unwrap(), Ending::Clean, "{version:?}, reset: {is_reset}");
+                let whole = client.response_into("GET", |piece| {
+                    got.extend_from_slice(piece);
+                    has_begun.store(true, Ordering::Release);
+                });
+                let case = format!("{version:?}, reset: {is_reset}, {request:?}");
+                assert!(whole.is_err(), "{case}: {whole:?}");
+                assert_eq!(got, b"body", "{case}");
+                assert_ne!(client.ending().unwrap(), Ending::Clean, "{case}");
             }
         }
-        let port = front.address().port();
-        let (resolve, url) = (format!("a.test:{port}:127.0.0.1"), format!("https://a.test:{port}/"));
-        let said = curl(&["--http1.0", "--cacert", front.place.root(), "--resolve", &resolve, &url]);
-        assert!(!said.status.success(), "curl takes it for whole: {said:?}");
     }
+}
+
+#[test]
+fn curl_does_not_take_a_body_that_breaks_off_for_whole() {
+    let has_begun = Arc::new(AtomicBool::new(false));
+    let front = before(breaking(false, has_begun.clone()));
+    let port = front.address().port();
+    let (resolve, url) = (format!("a.test:{port}:127.0.0.1"), format!("https://a.test:{port}/"));
+    let file = front.place.file("download");
+    let arguments =
+        ["--http1.0", "-N", "--cacert", front.place.root(), "--resolve", &resolve, "-o", &file, &url];
+    let said = thread::scope(|scope| {
+        let said = scope.spawn(|| curl(&arguments));
+        wait::until_true(SOON, "the beginning", || std::fs::read(&file).is_ok_and(|text| text == b"body"));
+        has_begun.store(true, Ordering::Release);
+        said.join().unwrap()
+    });
+    assert!(!said.status.success(), "{said:?}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod broken;
+mod browser;
 mod by_name;
 mod checks;
 mod clients;
