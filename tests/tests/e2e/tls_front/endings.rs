@@ -61,10 +61,13 @@ fn a_connection_that_evenkeel_closes_ends_with_a_close_notify() {
     }
 }
 
+const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n";
+const OF_LENGTH: &str = "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nbody";
+
 /// A backend that breaks off within a body, by a close or a reset, once the client has its beginning.
-fn breaking(is_reset: bool, has_begun: Arc<AtomicBool>) -> Script {
+fn breaking(beginning: &'static str, is_reset: bool, has_begun: Arc<AtomicBool>) -> Script {
     Script::custom(move |_, socket| {
-        socket.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n")?;
+        socket.write_all(beginning.as_bytes())?;
         wait::until_true(SOON, "the client to have the beginning", || {
             has_begun.swap(false, Ordering::AcqRel)
         });
@@ -80,7 +83,7 @@ fn a_body_that_breaks_off_is_never_ended_by_a_close_notify() {
     let front = before(Script::Echo);
     let has_begun = Arc::new(AtomicBool::new(false));
     for is_reset in [false, true] {
-        front.backend.set(breaking(is_reset, has_begun.clone()));
+        front.backend.set(breaking(CHUNKED, is_reset, has_begun.clone()));
         for version in [&TLS12, &TLS13] {
             for request in [HTTP10, "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"] {
                 let mut client = Client::secure(front.address(), &front.client().version(version));
@@ -102,7 +105,7 @@ fn a_body_that_breaks_off_is_never_ended_by_a_close_notify() {
 #[test]
 fn curl_does_not_take_a_body_that_breaks_off_for_whole() {
     let has_begun = Arc::new(AtomicBool::new(false));
-    let front = before(breaking(false, has_begun.clone()));
+    let front = before(breaking(CHUNKED, false, has_begun.clone()));
     let port = front.address().port();
     let (resolve, url) = (format!("a.test:{port}:127.0.0.1"), format!("https://a.test:{port}/"));
     let file = front.place.file("download");
@@ -119,11 +122,12 @@ fn curl_does_not_take_a_body_that_breaks_off_for_whole() {
 
 #[test]
 fn a_body_of_known_length_that_breaks_off_is_no_clean_end() {
-    let cut = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nonly this".to_vec();
-    let front = before(Script::ReplyThenClose(cut));
+    let has_begun = Arc::new(AtomicBool::new(false));
+    let front = before(breaking(OF_LENGTH, false, has_begun.clone()));
     let mut client = front.connect();
     client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
-    assert!(client.response_into("GET", |_| {}).is_err());
+    let whole = client.response_into("GET", |_| has_begun.store(true, Ordering::Release));
+    assert!(whole.is_err(), "{whole:?}");
     assert_ne!(client.ending().unwrap(), Ending::Clean);
 }
 

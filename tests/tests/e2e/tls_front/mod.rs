@@ -1,5 +1,6 @@
 //! TLS before clients: what Debian's clients, rustls and a browser get, what operators are told, and that nothing is lost.
 
+mod audit;
 mod bodies;
 mod broken;
 mod browser;
