@@ -19,7 +19,7 @@ use super::rig::{Front, Words};
 const HTTP10: &str = "GET / HTTP/1.0\r\nHost: a.test\r\n\r\n";
 
 fn before(script: Script) -> Front {
-    Front::before(script, Words { top: "drain_timeout: 5s", ..Words::default() })
+    Front::before(script, Words { top: "drain_timeout: 2s", ..Words::default() })
 }
 
 #[test]
@@ -137,19 +137,23 @@ fn a_drain_finishes_what_is_in_flight_and_says_goodbye_to_everybody() {
     let mut front = before(Script::Echo);
     let mut idle = front.connect();
     assert_eq!(idle.get("/").status, 200);
-    front.backend.set(Script::ReplySlowly(body, 8, Duration::from_millis(150)));
+    let mut kept = front.connect();
+    assert_eq!(kept.get("/").status, 200);
+    front.backend.set(Script::ReplySlowly(body, 20, Duration::from_millis(150)));
     let mut busy = front.connect();
     busy.send("GET /in-flight HTTP/1.1\r\nHost: a.test\r\n\r\n");
     wait_for_delivery(&front.backend);
     let address = front.address();
     front.evenkeel.signal(Signal::TERM);
     wait::until_true(SOON, "the listener to close", || Client::try_connect(address).is_err());
-    let answer = busy.response("GET");
-    assert_eq!((answer.status, answer.text().as_str()), (200, "0123456789"));
-    assert!(answer.closes());
-    assert_eq!(busy.ending().unwrap(), Ending::Clean);
+    kept.send("GET /kept HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    for client in [&mut busy, &mut kept] {
+        let answer = client.response("GET");
+        assert_eq!((answer.status, answer.text().as_str()), (200, "0123456789"));
+        assert!(answer.closes());
+        assert_eq!(client.ending().unwrap(), Ending::Clean);
+    }
     assert_eq!(idle.ending().unwrap(), Ending::Clean);
-    drop((busy, idle));
     assert_eq!(front.evenkeel.wait(SOON * 2).code(), Some(0));
 }
 

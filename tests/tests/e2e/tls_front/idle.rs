@@ -22,7 +22,7 @@ fn settled(front: &Front) -> u64 {
 }
 
 #[test]
-fn an_idle_tls_connection_costs_less_than_16_kib() {
+fn an_idle_tls_connection_costs_less_than_12_kib() {
     let _turn = alone();
     let front = Front::with(Words { top: "workers: 1", ..Words::default() });
     let address = front.address();
@@ -38,7 +38,7 @@ fn an_idle_tls_connection_costs_less_than_16_kib() {
     let clients: Vec<Client> = (0..CLIENTS).map(ask).collect();
     let cost = settled(&front).saturating_sub(before) / CLIENTS as u64;
     println!("an idle TLS connection: {cost} bytes");
-    assert!(cost < 16 * 1024, "{cost} bytes a connection");
+    assert!(cost < 12 * 1024, "{cost} bytes a connection");
     assert_eq!(
         front.evenkeel.metrics().sum("evenkeel_listener_open_connections", &[]) as usize,
         clients.len()

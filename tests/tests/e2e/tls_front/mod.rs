@@ -9,6 +9,7 @@ mod checks;
 mod clients;
 mod endings;
 mod figures;
+mod forwarded;
 mod handshakes;
 mod https;
 mod idle;
