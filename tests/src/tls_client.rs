@@ -31,7 +31,8 @@ pub struct TlsClient {
     provider: Arc<CryptoProvider>,
     certificate: Option<Certificate>,
     resumption: Resumption,
-    config: OnceLock<Arc<ClientConfig>>,
+    /// Shared by clones: the library lets a session go on only with the verifier that it began with.
+    config: Arc<OnceLock<Arc<ClientConfig>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -62,7 +63,7 @@ impl TlsClient {
             provider: Arc::new(aws_lc_rs::default_provider()),
             certificate: None,
             resumption: Resumption::disabled(),
-            config: OnceLock::new(),
+            config: Arc::default(),
         }
     }
 
@@ -140,7 +141,7 @@ impl TlsClient {
     }
 
     fn changed(mut self) -> TlsClient {
-        self.config = OnceLock::new();
+        self.config = Arc::default();
         self
     }
 

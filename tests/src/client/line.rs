@@ -31,7 +31,11 @@ impl Line {
         };
         stream.sock.deadline = Instant::now() + patience;
         while stream.conn.is_handshaking() {
-            stream.conn.complete_io(&mut stream.sock)?;
+            if let Err(error) = stream.conn.complete_io(&mut stream.sock) {
+                // All of what says why, or the server sees one that just leaves.
+                while stream.conn.wants_write() && stream.conn.write_tls(&mut stream.sock).is_ok() {}
+                return Err(error);
+            }
         }
         stream.flush()?;
         Ok(Line::Secure(Box::new(stream)))

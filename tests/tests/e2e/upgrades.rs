@@ -13,11 +13,17 @@ const UPGRADE: &str = "GET /chat HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, 
 /// A client whose WebSocket is open, and echoes.
 pub(crate) fn open(evenkeel: &Evenkeel) -> Client {
     let mut client = Client::connect(evenkeel.address());
-    let response = client.send(UPGRADE).response("GET");
+    upgrade(&mut client, "x");
+    client
+}
+
+/// Opens a WebSocket on a connection, at this host.
+#[track_caller]
+pub(crate) fn upgrade(client: &mut Client, host: &str) {
+    let response = client.send(UPGRADE.replacen("Host: x", &format!("Host: {host}"), 1)).response("GET");
     assert_eq!(response.status, 101, "{}", response.head);
     assert_eq!(response.field("upgrade"), Some("websocket"));
     assert!(response.field("connection").unwrap().eq_ignore_ascii_case("upgrade"));
-    client
 }
 
 /// Sends something through an open WebSocket, which has to come back.
