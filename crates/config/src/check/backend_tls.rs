@@ -74,10 +74,14 @@ fn parts(
         None | Some(Switch::On(true)) => Verify::On,
         Some(Switch::Off | Switch::On(false)) => Verify::Off,
     };
+    if verify == Verify::Off && ca.is_some() {
+        let message = "nobody is asked who signed, since `verify` is off";
+        problems.at(&place.key("ca"), Code::Conflict, message, "remove it, or remove `verify: off`");
+    }
     let roots = match (&ca, verify) {
-        (Some(path), _) => certificates(path, "ca").map(Roots::Given),
+        (Some(path), Verify::On) => certificates(path, "ca").map(Roots::Given),
         (None, Verify::On) => material.system.read().map_err(|error| client_fault(&error)),
-        (None, Verify::Off) => Ok(Roots::System(Arc::default())),
+        (_, Verify::Off) => Ok(Roots::System(Arc::default())),
     };
     let roots = roots.unwrap_or_else(|fault| {
         report(place, fault, problems);

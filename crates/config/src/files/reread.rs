@@ -215,9 +215,9 @@ impl PoolFiles {
     fn reread(&self, before: &Arc<Client>, findings: &mut Findings) -> Arc<Client> {
         let mut parts: ClientParts = before.parts().clone();
         let roots = match (&self.ca, parts.verify) {
-            (Some(path), _) => Some(authorities::certificates(path, "ca").map(Roots::Given)),
+            (Some(path), Verify::On) => Some(authorities::certificates(path, "ca").map(Roots::Given)),
             (None, Verify::On) => Some(findings.system.read().map_err(|error| client_fault(&error))),
-            (None, Verify::Off) => None,
+            (_, Verify::Off) => None,
         };
         if let Some(roots) = roots {
             parts.roots = findings.or(&self.at, roots, parts.roots);
