@@ -26,7 +26,8 @@ struct Findings {
 
 impl Plan {
     /// Reads certificates, keys, CAs (the system's, too) and revocation lists again, though not the configuration itself. One that is no good
-    /// stays as it is. What did not change is the very same, and sessions go on.
+    /// stays as it is. What did not change is the very same, and sessions go on. Its warnings are those of the files now,
+    /// and those that no file can end.
     pub fn reread(&self) -> Reread {
         self.reread_at(SystemTime::now())
     }
@@ -34,7 +35,7 @@ impl Plan {
     /// The same, at another time.
     pub fn reread_at(&self, now: SystemTime) -> Reread {
         let mut plan = self.clone();
-        let warnings = Problems::new(&self.warnings.0.file, "");
+        let warnings = self.warnings.0.without_text(|code| code == Code::Unverified);
         let mut findings = Findings { now, problems: Vec::new(), warnings, system: SystemRoots::default() };
         for files in &mut plan.files.listeners {
             let listener = plan.listeners.iter_mut().find(|listener| listener.name == files.name);
