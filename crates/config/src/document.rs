@@ -139,7 +139,7 @@ pub(crate) struct ListenerDocument {
     pub(crate) tls: Option<Switch<TlsDocument>>,
     /// Whether browsers are told to come over HTTPS alone from now on (`Strict-Transport-Security`): `true`, or a map with more; or `off`, the default. Only with `tls`.
     pub(crate) hsts: Option<Switch<HstsDocument>>,
-    /// Whether every request is answered with a redirect (308) to the same place over HTTPS: `true` for port 443, or another port; or `off`, the default. Only without `tls`.
+    /// Whether every request is answered with a redirect (308) to the same place over HTTPS: `true` for port 443, or another port; or `off`, the default. Those pass that one of `trusted_networks` says came by HTTPS (`X-Forwarded-Proto`). Only without `tls`.
     pub(crate) redirect_to_https: Option<Switch<HttpsPort>>,
 }
 

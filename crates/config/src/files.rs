@@ -12,6 +12,7 @@ mod pair;
 mod read;
 mod reread;
 mod source;
+mod system;
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ pub(crate) use self::pair::Pair;
 pub(crate) use self::read::Fault;
 pub(crate) use self::reread::{client_fault, is_for, server_fault};
 pub(crate) use self::source::{Origin, Source};
+pub(crate) use self::system::SystemRoots;
 use crate::Plan;
 
 /// Where the TLS of a plan comes from.

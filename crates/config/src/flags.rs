@@ -9,7 +9,7 @@ use evenkeel_tls::{Client, ClientParts, Roots, Verify};
 
 use crate::check::{ADMIN_ADDRESS, DRAIN_TIMEOUT, dial, overlap};
 use crate::document::{ListenAddress, Refusal, SchemedAddress};
-use crate::files::Files;
+use crate::files::{Files, PoolFiles};
 use crate::plan::{
     AccessLogRule, AdminRule, AdminSocket, BackendPlan, DnsRule, Plan, PoolPlan, Resolve, Warnings,
 };
@@ -73,8 +73,11 @@ fn plans(addresses: Vec<SchemedAddress>, problems: &mut Problems) -> Vec<Backend
         problems.add_unplaced(Code::BadValue, "--backend", error.to_string(), help);
     };
     let has_tls = addresses.iter().any(|address| address.is_tls);
-    let parts = ClientParts { roots: Roots::System, verify: Verify::On, pins: Vec::new(), identity: None };
-    let client = has_tls.then(|| Client::new(parts)).transpose().unwrap_or_else(|error| {
+    let client = || {
+        let roots = Roots::system()?;
+        Client::new(ClientParts { roots, verify: Verify::On, pins: Vec::new(), identity: None })
+    };
+    let client = has_tls.then(client).transpose().unwrap_or_else(|error| {
         refuse(&error, "install the CAs of the system, or write a file with `ca` in the pool's `tls`");
         None
     });
@@ -95,6 +98,11 @@ fn plans(addresses: Vec<SchemedAddress>, problems: &mut Problems) -> Vec<Backend
 
 fn smallest(listen: std::net::SocketAddr, backends: Vec<BackendPlan>) -> Plan {
     let rule = PoolRule::default();
+    let mut files = Files::default();
+    if backends.iter().any(|backend| backend.tls.is_some()) {
+        let (name, at) = (PoolName::new(POOL), "--backend".into());
+        files.pools.push(PoolFiles { name, at, ca: None, identity: None });
+    }
     Plan {
         admin: AdminRule { address: Some(ADMIN_ADDRESS), socket: AdminSocket::default() },
         workers: None,
@@ -111,7 +119,7 @@ fn smallest(listen: std::net::SocketAddr, backends: Vec<BackendPlan>) -> Plan {
             retry: rule.retry.clone(),
         }],
         pools: vec![PoolPlan { name: PoolName::new(POOL), rule, health: Policy::default(), backends }],
-        files: Files::default(),
+        files,
         warnings: Warnings(Problems::new("command line", "")),
     }
 }

@@ -231,6 +231,13 @@ impl Problems {
         self.list.push(Problem { severity, code, path, line: 0, column: 0, message, help, span: 0..0 });
     }
 
+    /// Those of some codes, without the text that they point into.
+    pub(crate) fn without_text(&self, is_wanted: impl Fn(Code) -> bool) -> Problems {
+        let wanted = self.list.iter().filter(|problem| is_wanted(problem.code));
+        let list = wanted.map(|problem| Problem { span: 0..0, ..problem.clone() }).collect();
+        Problems { list, ..Problems::new(&self.file, "") }
+    }
+
     /// Whether looking for more is of no use.
     pub(crate) fn is_full(&self) -> bool {
         self.list.len() >= MOST_PROBLEMS

@@ -100,9 +100,9 @@ fn certificate(identity: &Identity) -> String {
 fn verified(client: &Client) -> String {
     let parts = client.parts();
     let by = match (parts.verify, &parts.roots, parts.pins.is_empty()) {
-        (Verify::On, Roots::System, true) => "verified by the system's CAs",
+        (Verify::On, Roots::System(_), true) => "verified by the system's CAs",
         (Verify::On, Roots::Given(_), true) => "verified by `ca`",
-        (Verify::On, Roots::System, false) => "verified by the system's CAs and by pins",
+        (Verify::On, Roots::System(_), false) => "verified by the system's CAs and by pins",
         (Verify::On, Roots::Given(_), false) => "verified by `ca` and by pins",
         (Verify::Off, _, false) => "verified by pins alone",
         (Verify::Off, _, true) => "NOT VERIFIED",

@@ -222,8 +222,9 @@ impl Shell {
         }
         for ConnectOrder { id, serial, endpoints, tls, timeout } in effects.connects {
             let failed = Input::Connected { id: id.clone(), serial, result: Err(Cause::Internal) };
+            let prober = self.prober.clone();
             self.spawn(failed, async move {
-                let result = connect(&endpoints, tls.as_deref(), timeout).await;
+                let result = connect(&prober, &endpoints, tls.as_deref(), timeout).await;
                 Input::Connected { id, serial, result }
             });
         }
@@ -253,8 +254,13 @@ fn asked(order: &ProbeOrder) -> Asked<'_> {
     Asked { backend: id, endpoints, probe, host, tls: tls.as_ref(), wants_fresh: *is_fresh }
 }
 
-async fn connect(endpoints: &[Endpoint], tls: Option<&Dial>, timeout: Duration) -> Result<(), Cause> {
-    evenkeel_upstream::try_connection(endpoints, tls, timeout).await.map_err(|failure| match failure {
+async fn connect(
+    prober: &Prober,
+    endpoints: &[Endpoint],
+    tls: Option<&Dial>,
+    timeout: Duration,
+) -> Result<(), Cause> {
+    prober.try_connection(endpoints, tls, timeout).await.map_err(|failure| match failure {
         ProbeFailure::Failed(cause) | ProbeFailure::Tls(cause, _) => cause,
         ProbeFailure::Status(_) | ProbeFailure::Body | ProbeFailure::Reply => Cause::Internal,
     })

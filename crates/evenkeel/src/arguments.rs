@@ -68,7 +68,7 @@ pub(crate) struct RunArguments {
     /// Where clients connect, without a file: IP:PORT, port 0 asks the kernel
     #[arg(long, value_name = "ADDR", requires = "backends")]
     listen: Option<String>,
-    /// A backend, without a file: IP:PORT, NAME:PORT or unix:/PATH; once for each
+    /// A backend, without a file: IP:PORT, NAME:PORT, unix:/PATH or https://NAME[:PORT]; once for each
     #[arg(long = "backend", value_name = "ADDR", requires = "listen")]
     backends: Vec<String>,
     /// Where /metrics and /api/status are served, without a file, or `off`
@@ -169,6 +169,14 @@ mod tests {
                 admin: Some(AdminFlag::Off),
             }
         );
+    }
+
+    #[test]
+    fn the_help_of_a_flag_names_every_kind_of_backend() {
+        let help = parse("run --help").unwrap_err().to_string();
+        for kind in ["IP:PORT", "NAME:PORT", "unix:/PATH", "https://"] {
+            assert!(help.contains(kind), "{help}");
+        }
     }
 
     #[test]

@@ -29,13 +29,7 @@ impl Warnings {
             !shown.contains(&warning(problem)) || (is_routine && gets_worse(problem.code))
         };
         plan.warnings.0.iter().filter(is_wanted).for_each(log);
-        // No file can end what only the configuration says.
-        shown.retain(|warning| warning.code == Code::Unverified.as_str());
-        for warning in plan.warnings.0.iter().map(warning) {
-            if !shown.contains(&warning) {
-                shown.push(warning);
-            }
-        }
+        *shown = plan.warnings.0.iter().map(warning).collect();
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Warning>> {

@@ -1,7 +1,7 @@
 //! Watches certificates, keys, CAs and revocation lists, and reads them again once they changed.
 //!
 //! It looks again and again instead of asking the kernel to be told: that works on every file system and with every way
-//! to exchange a file or a link. At most one look or reading is under way, so that a file system that hangs holds up
+//! to exchange a file or a link. The system's CAs are not looked at, only read again with the rest. At most one look or reading is under way, so that a file system that hangs holds up
 //! nothing but the watch itself.
 
 mod settling;
@@ -50,7 +50,7 @@ pub(crate) struct Watch {
     again: Option<Instant>,
     /// When they are in any case.
     anyway: Instant,
-    /// Whether there is no file to watch.
+    /// Whether there is no file to watch, nor anything to read in any case.
     is_idle: bool,
 }
 
@@ -185,15 +185,19 @@ impl Watch {
     }
 
     fn looked(&mut self, sight: Sight, now: Instant) {
-        if sight.is_empty() {
-            self.is_idle = true;
-            return;
-        }
         let is_time = self.anyway <= now;
-        let (is_wanted, is_routine) = match self.settling.take(sight) {
-            Look::Changed => (true, false),
-            Look::Same => (is_time || self.again.is_some_and(|again| again <= now), is_time),
-            Look::Changing => (false, false),
+        let is_due = is_time || self.again.is_some_and(|again| again <= now);
+        let (is_wanted, is_routine) = if sight.is_empty() {
+            // The system's CAs are worth a reading, but there is nothing to look at until then.
+            self.is_idle = !self.plan.believes_system();
+            self.due = self.again.map_or(self.anyway, |again| again.min(self.anyway));
+            (is_due && !self.is_idle, is_time)
+        } else {
+            match self.settling.take(sight) {
+                Look::Changed => (true, false),
+                Look::Same => (is_due, is_time),
+                Look::Changing => (false, false),
+            }
         };
         if is_wanted {
             if is_routine {
@@ -341,6 +345,21 @@ mod tests {
         for _ in 0..2 {
             let finding = scene.found().await;
             assert!(matches!(finding, Finding::Reread { is_routine: true, .. }), "{finding:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_systems_cas_are_read_from_time_to_time_without_any_file() {
+        let text =
+            "listeners: [{ address: \"127.0.0.1:0\" }]\npools: { web: { backends: [\"https://a.test\"] } }\n";
+        // A machine without any has no such plan.
+        let Ok(plan) = evenkeel_config::parse(text, "test.yaml", &|_| None) else { return };
+        let pace = Pace { anyway: Duration::from_millis(20), ..QUICK };
+        let mut watch = Watch::with_pace(Arc::new(plan), pace);
+        for _ in 0..2 {
+            let finding = timeout(PATIENCE, watch.next()).await.expect("a finding in time");
+            let Finding::Reread { reread, is_routine: true } = finding else { panic!("{finding:?}") };
+            assert!(reread.plan == *watch.plan && reread.problems.is_empty(), "{:?}", reread.problems);
         }
     }
 

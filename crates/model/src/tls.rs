@@ -109,7 +109,7 @@ impl TlsDetail {
             TlsDetail::Revoked => "replace its certificate: its CA has revoked it",
             TlsDetail::WrongPurpose => "issue its certificate for servers (extended key usage `serverAuth`)",
             TlsDetail::Pin => {
-                "if it has a new key on purpose, add its pin to `tls.pins`; else somebody else answers there"
+                "if it has a new key on purpose, add its pin to `tls.pins` (with `verify: off` that of its own key, not of a CA's); else somebody else answers there"
             }
             TlsDetail::BadCertificate => {
                 "issue its certificate anew: it is malformed, marked as a CA, or signed in a way that is no longer believed"

@@ -13,7 +13,7 @@ use evenkeel_model::{BackendId, Endpoint, Hold, PoolName};
 use evenkeel_routing::{Backend, Member, Pool, Snapshot, View};
 use evenkeel_telemetry::Recorder;
 use evenkeel_tls::Dial;
-use evenkeel_upstream::{Keeping, Sweep};
+use evenkeel_upstream::{Keeping, Sweep, Turnstile};
 
 use crate::contact::{Contact, PoolState};
 use crate::date::Date;
@@ -21,7 +21,6 @@ use crate::headers::Via;
 use crate::input::Buffers;
 use crate::random::Random;
 use crate::scratch::Scratches;
-use crate::turnstile::Turnstile;
 
 /// One worker's own things.
 pub(crate) struct Core {

@@ -93,7 +93,9 @@ fn admit(
     assert!(!request.heads().head.starts_with(b"GET /panic "), "a test wants this request to panic");
     let heads = request.heads();
     let rule = &down.client.listener.rule;
-    if let Some(port) = rule.redirect_to_https {
+    if let Some(port) = rule.redirect_to_https
+        && !headers::came_by_https(heads, is_trusted)
+    {
         return match heads.request.method == Method::Options && is_for_evenkeel(heads)? {
             true => Ok(Admission::Options),
             false => redirect::check(heads).map(|()| Admission::Redirect(port)),

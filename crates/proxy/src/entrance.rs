@@ -1,8 +1,11 @@
 //! One connection from its accept to its end: the TLS handshake if the listener wants one, and then its requests.
 
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Instant;
 
 use evenkeel_model::{CoreListener, HandshakeFailure, Limit};
@@ -17,6 +20,7 @@ use crate::downstream::{Arrival, Downstream};
 use crate::gate::{Accepted, Gate};
 use crate::handshake::{Failed, shake_hands};
 use crate::input::Input;
+use crate::lobby::Seat;
 use crate::secure::Secure;
 use crate::serve::serve;
 
@@ -28,7 +32,7 @@ pub(crate) struct Entry {
     pub(crate) opened: Instant,
 }
 
-/// A handshake in the listener's count, until it is dropped.
+/// A handshake in the listener's count, until it is dropped: it is over, or whom it refused is gone.
 struct Open<'a>(&'a CoreListener);
 
 impl Entry {
@@ -68,7 +72,13 @@ impl Entry {
 
     async fn secured(&self, tls: &ListenerTls, stream: TcpStream, peer: SocketAddr) -> Option<Downstream> {
         let (alarm, counters) = (self.gate.core.sweep.alarm(), self.counters());
-        match self.shake_hands(tls, stream, &alarm).await {
+        let share = tls.handshakes.div_ceil(self.listener.counters.iter().count());
+        let Some(seat) = self.gate.lobby.enter(share) else {
+            self.cut(HandshakeFailure::Displaced, peer);
+            return None;
+        };
+        let _open = Open::count(counters);
+        match self.shake_hands(tls, stream, &seat, &alarm).await {
             Ok(socket) => {
                 let is_resumed = socket.tls().is_some_and(|tls| tls.session().is_resumed());
                 let count = if is_resumed { &counters.resumptions } else { &counters.handshakes };
@@ -76,7 +86,15 @@ impl Entry {
                 Some(self.downstream(socket, peer, alarm, Instant::now()))
             }
             Err(failed) => {
-                self.part(failed, peer, alarm).await;
+                // It keeps its seat: a flood of clients that are refused and do not close is bounded, too.
+                seat.waits_for_client(true);
+                let mut parting = pin!(self.part(failed, peer, alarm));
+                // The parting first: what failed is counted before anything is waited for.
+                poll_fn(|cx| match parting.as_mut().poll(cx) {
+                    Poll::Pending if !seat.poll_displaced(cx) => Poll::Pending,
+                    _ => Poll::Ready(()),
+                })
+                .await;
                 None
             }
         }
@@ -86,18 +104,16 @@ impl Entry {
         &self,
         tls: &ListenerTls,
         stream: TcpStream,
+        seat: &Seat,
         alarm: &Alarm,
     ) -> Result<Socket, Failed> {
-        let share = tls.handshakes.div_ceil(self.listener.counters.iter().count());
-        let seat = self.gate.lobby.enter(share).ok_or(Failed::Cut(HandshakeFailure::Displaced))?;
-        let _open = Open::count(self.counters());
         let session = Session::accept(&tls.server).map_err(|error| {
             tracing::error!(listener = &*self.listener.rule.name, %error, "no TLS session can begin; this is a bug");
             Failed::Cut(HandshakeFailure::Malformed)
         })?;
         let handshake = Handshake::new(Socket::Tcp(stream), session);
         alarm.set(self.opened + tls.handshake_timeout, self.opened);
-        let shaken = shake_hands(&self.gate.core, handshake, &seat, alarm).await;
+        let shaken = shake_hands(&self.gate.core, handshake, seat, alarm).await;
         alarm.clear();
         shaken
     }
@@ -109,10 +125,7 @@ impl Entry {
         match failed {
             Failed::Panicked => self.counters().panics.add(1),
             Failed::Silent => self.count(HandshakeFailure::Closed),
-            Failed::Cut(why) => {
-                self.count(why);
-                self.complain(why, explanation(why).to_owned(), peer);
-            }
+            Failed::Cut(why) => self.cut(why, peer),
             Failed::Tls(why, text, socket) => {
                 self.count(why);
                 self.complain(why, text, peer);
@@ -133,6 +146,11 @@ impl Entry {
                 down.linger(core).await;
             }
         }
+    }
+
+    fn cut(&self, why: HandshakeFailure, peer: SocketAddr) {
+        self.count(why);
+        self.complain(why, explanation(why).to_owned(), peer);
     }
 
     fn count(&self, why: HandshakeFailure) {

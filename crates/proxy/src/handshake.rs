@@ -88,9 +88,9 @@ async fn steps(core: &Core, mut handshake: Handshake, seat: &Seat) -> Result<Soc
             return Err(Failed::of(broken, handshake));
         }
         let stepped = handshake.step();
-        drop(turn);
         #[cfg(test)]
         assert!(handshake.session().server_name() != Some("panic.test"), "a test wants this to panic");
+        drop(turn);
         match stepped {
             Ok(Step::Blocked) => {}
             Ok(Step::Done) => {
@@ -147,10 +147,6 @@ fn why(error: &Error, session: &Session) -> HandshakeFailure {
         }
         Error::AlertReceived(_) => HandshakeFailure::Alert,
         Error::PeerIncompatible(_) | Error::NoApplicationProtocol => HandshakeFailure::NothingInCommon,
-        // No certificate of ours fits the signature schemes that it offers.
-        Error::General(_) if session.has_hello() && session.identity().is_none() => {
-            HandshakeFailure::NothingInCommon
-        }
         _ => HandshakeFailure::Malformed,
     }
 }

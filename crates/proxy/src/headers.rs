@@ -232,6 +232,14 @@ pub(crate) fn attempts_before(scratch: &Scratch, is_trusted: bool) -> u64 {
     numbers.max().unwrap_or(0).saturating_sub(1)
 }
 
+/// Whether a proxy before us says that its client came by HTTPS; of several, the first was nearest to the client.
+pub(crate) fn came_by_https(scratch: &Scratch, is_trusted: bool) -> bool {
+    let Scratch { request, head, .. } = scratch;
+    let mut fields = request.fields.iter().filter(|field| field.known == Known::XForwardedProto);
+    let first = fields.next().and_then(|field| field.value.of(head).split(|byte| *byte == b',').next());
+    is_trusted && first.is_some_and(|scheme| scheme.trim_ascii().eq_ignore_ascii_case(b"https"))
+}
+
 fn has_body(request: &RequestHead) -> bool {
     !matches!(request.body, BodyKind::None | BodyKind::Length(0))
 }

@@ -48,7 +48,6 @@ mod serve;
 #[path = "../../upstream/src/examples.rs"]
 mod tls_backends;
 mod tunnel;
-mod turnstile;
 mod verdicts;
 mod worker;
 

@@ -1,4 +1,4 @@
-//! A cleartext listener that serves nothing, and sends everybody to HTTPS.
+//! A cleartext listener that sends everybody to HTTPS, but for those who came by it to a proxy before us.
 
 use evenkeel_http1::{HeadWriter, authority, reason};
 

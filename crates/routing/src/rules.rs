@@ -240,7 +240,8 @@ pub struct ListenerRule {
     pub tls: Option<ListenerTls>,
     /// The value of `Strict-Transport-Security` in every response (RFC 6797); only with TLS.
     pub hsts: Option<Box<str>>,
-    /// Every request is answered with a redirect to this port over HTTPS; only without TLS.
+    /// Every request is answered with a redirect to this port over HTTPS, unless a trusted proxy says that it came by HTTPS;
+    /// only without TLS.
     pub redirect_to_https: Option<u16>,
 }
 

@@ -12,8 +12,8 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::sign::SingleCertAndKey;
 use rustls::version::{TLS12, TLS13};
 
+use self::roots::parsable;
 pub(crate) use self::roots::store;
-use self::roots::system;
 use self::verifier::Verifier;
 pub use self::verifier::{PinMismatch, SelfSigned, is_pin_mismatch, is_self_signed_peer};
 use crate::Identity;
@@ -32,8 +32,8 @@ pub struct Pin(pub [u8; 32]);
 /// Which CAs are believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Roots {
-    /// Those of the system, read once.
-    System,
+    /// Those of the system as they were when they were read; none where nothing is verified.
+    System(Arc<[CertificateDer<'static>]>),
     /// These alone; DER.
     Given(Vec<CertificateDer<'static>>),
 }
@@ -87,6 +87,16 @@ pub enum ClientError {
     /// The client certificate cannot be used.
     #[error("the client certificate cannot be used: {0}")]
     BadIdentity(String),
+}
+
+impl Roots {
+    /// Reads those of the system.
+    ///
+    /// # Errors
+    /// [`ClientError::NoSystemRoots`] if none can be read.
+    pub fn system() -> Result<Roots, ClientError> {
+        roots::system().map(Roots::System)
+    }
 }
 
 impl Client {

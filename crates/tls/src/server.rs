@@ -124,8 +124,8 @@ impl Server {
         Ok(Arc::new(Server { parts, config: Arc::new(config) }))
     }
 
-    /// The same server, whose clients can resume sessions of `before`; unchanged if whom they believe differs, for a ticket
-    /// vouches for its client.
+    /// The same server, whose clients can resume sessions of `before`; unchanged if one of the two asks for client certificates
+    /// and the other does not, or believes others: a session that began without a certificate is none with one.
     pub fn inherit(self: Arc<Self>, before: &Server) -> Arc<Server> {
         if self.parts.client != before.parts.client {
             return self;

@@ -12,11 +12,13 @@ mod resolve;
 mod socket;
 mod stagger;
 mod tls;
+mod turnstile;
 
 pub use alarm::{Alarm, GRAIN, Sweep};
 pub use connect::{ConnectError, Connection, cause_of_connect_error, connect};
 pub use idle::{Idle, Keeping, Taken};
-pub use probe::{Asked, Prober, Verdict, try_connection};
+pub use probe::{Asked, Prober, Verdict};
 pub use resolve::{Resolved, Resolver};
 pub use socket::Socket;
 pub use tls::{Broken, Handshake, Tls, TlsFailure, secure};
+pub use turnstile::{Turn, Turnstile};

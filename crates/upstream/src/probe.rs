@@ -9,7 +9,6 @@ mod http;
 mod kept;
 mod tcp;
 
-use std::future::ready;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,12 +17,14 @@ use evenkeel_model::{BackendId, Cause, Endpoint, ProbeFailure};
 use evenkeel_tls::Dial;
 
 use self::kept::Kept;
-use crate::{Socket, connect, secure};
+use crate::{Socket, Turnstile, connect, secure};
 
 /// Sends probes, and keeps connections between them; cheap to clone. All clones have to be used on one runtime.
 #[derive(Clone, Debug, Default)]
 pub struct Prober {
     kept: Arc<Kept>,
+    /// Probes run beside one another, and each may have a handshake to compute.
+    turnstile: Arc<Turnstile>,
 }
 
 /// One probe to send.
@@ -81,6 +82,31 @@ impl Prober {
         Verdict { result: ProbeResult::Failed(failure), drain: None }
     }
 
+    /// Makes a connection as a request would, in at most `timeout`, and closes it again.
+    ///
+    /// # Errors
+    /// What went wrong; [`Cause::DnsFailed`] where there is no endpoint.
+    //
+    // As above.
+    #[allow(clippy::disallowed_methods)]
+    pub async fn try_connection(
+        &self,
+        endpoints: &[Endpoint],
+        tls: Option<&Dial>,
+        timeout: Duration,
+    ) -> Result<(), ProbeFailure> {
+        let mut waiting = Cause::ConnectTimeout;
+        let made = fresh(endpoints, tls, &self.turnstile, &mut waiting);
+        match tokio::time::timeout(timeout, made).await {
+            Ok(Ok(mut socket)) => {
+                socket.take_leave();
+                Ok(())
+            }
+            Ok(Err(failure)) => Err(failure),
+            Err(_) => Err(ProbeFailure::Failed(waiting)),
+        }
+    }
+
     /// Lets go of the connections to backends that are not probed any more.
     pub fn retain(&self, is_probed: impl FnMut(&BackendId) -> bool) {
         self.kept.retain(is_probed);
@@ -88,32 +114,9 @@ impl Prober {
 
     async fn ask(&self, asked: &Asked<'_>, waiting: &mut Cause) -> Result<Verdict, ProbeFailure> {
         match &asked.probe.kind {
-            ProbeKind::Http(probe) => http::ask(&self.kept, asked, probe, waiting).await,
-            ProbeKind::Tcp(probe) => tcp::ask(asked, probe, waiting).await,
+            ProbeKind::Http(probe) => http::ask(self, asked, probe, waiting).await,
+            ProbeKind::Tcp(probe) => tcp::ask(self, asked, probe, waiting).await,
         }
-    }
-}
-
-/// Makes a connection as a request would, in at most `timeout`, and closes it again.
-///
-/// # Errors
-/// What went wrong; [`Cause::DnsFailed`] where there is no endpoint.
-//
-// As above.
-#[allow(clippy::disallowed_methods)]
-pub async fn try_connection(
-    endpoints: &[Endpoint],
-    tls: Option<&Dial>,
-    timeout: Duration,
-) -> Result<(), ProbeFailure> {
-    let mut waiting = Cause::ConnectTimeout;
-    match tokio::time::timeout(timeout, fresh(endpoints, tls, &mut waiting)).await {
-        Ok(Ok(mut socket)) => {
-            socket.take_leave();
-            Ok(())
-        }
-        Ok(Err(failure)) => Err(failure),
-        Err(_) => Err(ProbeFailure::Failed(waiting)),
     }
 }
 
@@ -121,6 +124,7 @@ pub async fn try_connection(
 async fn fresh(
     endpoints: &[Endpoint],
     tls: Option<&Dial>,
+    turnstile: &Turnstile,
     waiting: &mut Cause,
 ) -> Result<Socket, ProbeFailure> {
     *waiting = Cause::ConnectTimeout;
@@ -132,8 +136,7 @@ async fn fresh(
     }
     let Some(dial) = tls else { return Ok(socket) };
     *waiting = Cause::TlsTimeout;
-    // Probes come one by one.
-    Ok(secure(socket, dial, || ready(())).await?)
+    Ok(secure(socket, dial, || turnstile.turn()).await?)
 }
 
 #[cfg(test)]

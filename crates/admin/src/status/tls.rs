@@ -134,7 +134,7 @@ impl BackendTls {
                 (Verify::Off, true) => "off",
             },
             ca: match roots {
-                Roots::System => "system",
+                Roots::System(_) => "system",
                 Roots::Given(_) => "given",
             },
             pins: pins.len(),

@@ -56,9 +56,7 @@ pub(super) fn check(
     if problems.len() > before || place.is_broken() {
         return PoolTls { client: None, server_name, host };
     }
-    if files.ca.is_some() || files.identity.is_some() {
-        material.files.pools.push(files);
-    }
+    material.files.pools.push(files);
     let client = Client::new(parts).map_err(|error| report(&place, client_fault(&error), problems)).ok();
     PoolTls { client, server_name, host }
 }
@@ -72,16 +70,23 @@ fn parts(
 ) -> (ClientParts, PoolFiles) {
     let PoolTlsDocument { ca, server_name: _, host: _, certificate, key, pins, verify } = document;
     let ca = ca.map(|path| path.0.0);
-    let roots = match &ca {
-        None => Roots::System,
-        Some(path) => match certificates(path, "ca") {
-            Ok(certificates) => Roots::Given(certificates),
-            Err(fault) => {
-                report(place, fault, problems);
-                Roots::System
-            }
-        },
+    let verify = match verify {
+        None | Some(Switch::On(true)) => Verify::On,
+        Some(Switch::Off | Switch::On(false)) => Verify::Off,
     };
+    if verify == Verify::Off && ca.is_some() {
+        let message = "nobody is asked who signed, since `verify` is off";
+        problems.at(&place.key("ca"), Code::Conflict, message, "remove it, or remove `verify: off`");
+    }
+    let roots = match (&ca, verify) {
+        (Some(path), Verify::On) => certificates(path, "ca").map(Roots::Given),
+        (None, Verify::On) => material.system.read().map_err(|error| client_fault(&error)),
+        (_, Verify::Off) => Ok(Roots::System(Arc::default())),
+    };
+    let roots = roots.unwrap_or_else(|fault| {
+        report(place, fault, problems);
+        Roots::System(Arc::default())
+    });
     let key = key.map(|path| path.0.0);
     if key.is_some() && certificate.is_none() && !place.key("certificate").is_broken() {
         let help = "write `certificate` with the path of its PEM file";
@@ -96,10 +101,6 @@ fn parts(
         Some(identity)
     });
     let pins: Vec<_> = pins.unwrap_or_default().into_iter().map(|pin| pin.0.0).collect();
-    let verify = match verify {
-        None | Some(Switch::On(true)) => Verify::On,
-        Some(Switch::Off | Switch::On(false)) => Verify::Off,
-    };
     if verify == Verify::Off {
         warn_unverified(!pins.is_empty(), &place.key("verify"), material);
     }

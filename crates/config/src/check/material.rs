@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use crate::files::{Fault, Files};
+use crate::files::{Fault, Files, SystemRoots};
 use crate::problem::{Code, Problems};
 use crate::tree::Place;
 
@@ -10,13 +10,14 @@ use crate::tree::Place;
 pub(crate) struct Material {
     pub(super) now: SystemTime,
     pub(super) files: Files,
+    pub(super) system: SystemRoots,
     warnings: Problems,
 }
 
 impl Material {
     /// Nothing yet; `warnings` know the text that they point into.
     pub(crate) fn new(warnings: Problems, now: SystemTime) -> Self {
-        Material { now, files: Files::default(), warnings }
+        Material { now, files: Files::default(), system: SystemRoots::default(), warnings }
     }
 
     /// Warns of something in a file.

@@ -1,6 +1,7 @@
 //! TLS written out as settings, and each certificate as a subject of its own. Never a key.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -115,12 +116,17 @@ pub(super) fn pool_settings(
     files: Option<&PoolFiles>,
 ) -> Vec<Setting> {
     let parts = client.map(|client| client.parts());
-    let none = ClientParts { roots: Roots::System, verify: Verify::On, pins: Vec::new(), identity: None };
+    let none = ClientParts {
+        roots: Roots::System(Arc::default()),
+        verify: Verify::On,
+        pins: Vec::new(),
+        identity: None,
+    };
     let ClientParts { roots, verify, pins, identity } = parts.unwrap_or(&none);
     let path = files.and_then(|files| files.ca.as_deref());
     let pair = files.and_then(|files| files.identity.as_ref());
     let (ca, shown) = match roots {
-        Roots::System => (String::new(), "the system's".into()),
+        Roots::System(certificates) => (hash_all(certificates), "the system's".into()),
         Roots::Given(certificates) => (show_all(certificates), show_path(path)),
     };
     let pins: Vec<String> = pins.iter().map(show_pin).collect();
@@ -168,6 +174,13 @@ fn show_path(path: Option<&Path>) -> String {
 /// All bytes of all certificates, to compare.
 fn show_all(certificates: &[CertificateDer<'static>]) -> String {
     format!("{certificates:?}")
+}
+
+/// The same in short, for there are many.
+fn hash_all(certificates: &[CertificateDer<'static>]) -> String {
+    let mut hasher = DefaultHasher::new();
+    certificates.hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
 }
 
 fn show_fingerprint(identity: &Identity) -> String {

@@ -22,7 +22,7 @@ pub(crate) struct PoolTlsDocument {
     pub(crate) certificate: Option<Text<FilePath>>,
     /// Absolute path of a PEM file with its private key. Default: it is in the certificate's file.
     pub(crate) key: Option<Text<FilePath>>,
-    /// Keys of which the chain that a backend shows has to hold one, each as `sha256/` and the base64 of the SHA-256 of a SubjectPublicKeyInfo. Default: any.
+    /// Keys of which the chain that a backend shows has to hold one, each as `sha256/` and the base64 of the SHA-256 of a SubjectPublicKeyInfo; with `verify: off` the backend's own key alone counts. Default: any.
     pub(crate) pins: Option<Vec<Text<PinText>>>,
     /// Whether the chain, the names and the validity of a backend's certificate are verified. With `off` whoever answers is believed. Default: true.
     pub(crate) verify: Option<Switch<bool>>,

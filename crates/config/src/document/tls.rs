@@ -25,7 +25,7 @@ pub(crate) struct TlsDocument {
     pub(crate) client: Option<Switch<ClientDocument>>,
     /// Longest handshake, from the connect. Default: 5s.
     pub(crate) handshake_timeout: Option<Wait>,
-    /// Most handshakes at once; beyond, the one that has waited longest for its client is cut. 0 or `off`: no limit. Default: 1000.
+    /// Most handshakes at once; beyond, the oldest of those that wait for their client is cut. 0 or `off`: no limit. Default: 1000.
     pub(crate) handshakes: Option<Switch<Count>>,
 }
 

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use evenkeel_tls::{
-    Client, ClientError, ClientParts, Dial, Identity, Roots, Server, ServerError, ServerParts,
+    Client, ClientError, ClientParts, Dial, Identity, Roots, Server, ServerError, ServerParts, Verify,
 };
 
 use super::carry::client;
 use super::read::Fault;
-use super::{ListenerFiles, PoolFiles, Reread, Source, Taken, authorities, judge_client, judge_server};
+use super::{
+    ListenerFiles, PoolFiles, Reread, Source, SystemRoots, Taken, authorities, judge_client, judge_server,
+};
 use crate::Plan;
 use crate::plan::Warnings;
 use crate::problem::{Code, Problems};
@@ -19,11 +21,13 @@ struct Findings {
     now: SystemTime,
     problems: Vec<String>,
     warnings: Problems,
+    system: SystemRoots,
 }
 
 impl Plan {
-    /// Reads certificates, keys, CAs and revocation lists again, though not the configuration itself. One that is no good
-    /// stays as it is. What did not change is the very same, and sessions go on.
+    /// Reads certificates, keys, CAs (the system's, too) and revocation lists again, though not the configuration itself. One that is no good
+    /// stays as it is. What did not change is the very same, and sessions go on. Its warnings are those of the files now,
+    /// and those that no file can end.
     pub fn reread(&self) -> Reread {
         self.reread_at(SystemTime::now())
     }
@@ -31,8 +35,8 @@ impl Plan {
     /// The same, at another time.
     pub fn reread_at(&self, now: SystemTime) -> Reread {
         let mut plan = self.clone();
-        let warnings = Problems::new(&self.warnings.0.file, "");
-        let mut findings = Findings { now, problems: Vec::new(), warnings };
+        let warnings = self.warnings.0.without_text(|code| code == Code::Unverified);
+        let mut findings = Findings { now, problems: Vec::new(), warnings, system: SystemRoots::default() };
         for files in &mut plan.files.listeners {
             let listener = plan.listeners.iter_mut().find(|listener| listener.name == files.name);
             if let Some(tls) = listener.and_then(|listener| listener.tls.as_mut()) {
@@ -211,8 +215,12 @@ impl Source {
 impl PoolFiles {
     fn reread(&self, before: &Arc<Client>, findings: &mut Findings) -> Arc<Client> {
         let mut parts: ClientParts = before.parts().clone();
-        if let Some(path) = &self.ca {
-            let roots = authorities::certificates(path, "ca").map(Roots::Given);
+        let roots = match (&self.ca, parts.verify) {
+            (Some(path), Verify::On) => Some(authorities::certificates(path, "ca").map(Roots::Given)),
+            (None, Verify::On) => Some(findings.system.read().map_err(|error| client_fault(&error))),
+            (_, Verify::Off) => None,
+        };
+        if let Some(roots) = roots {
             parts.roots = findings.or(&self.at, roots, parts.roots);
         }
         if let Some(pair) = &self.identity {
@@ -246,7 +254,9 @@ impl PoolFiles {
             findings.tell(at, &client_fault(&error));
             let roots = &before.parts().roots;
             match error {
-                ClientError::BadCa(_) if parts.roots != *roots => parts.roots = roots.clone(),
+                ClientError::BadCa(_) | ClientError::NoSystemRoots(_) if parts.roots != *roots => {
+                    parts.roots = roots.clone();
+                }
                 ClientError::BadCa(_) | ClientError::NoSystemRoots(_) | ClientError::BadIdentity(_) => {
                     return before.clone();
                 }

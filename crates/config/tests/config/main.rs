@@ -14,6 +14,7 @@ mod reference;
 mod reread;
 mod retries;
 mod schema;
+mod system;
 mod tls;
 mod values;
 

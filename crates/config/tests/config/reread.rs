@@ -239,3 +239,16 @@ fn what_expires_under_a_running_plan_is_a_warning_of_the_next_one() {
     assert_eq!(warnings[0], ("expired", "listeners[0].tls.certificates[0].certificate"));
     assert_eq!(warnings.len(), 5);
 }
+
+#[test]
+fn a_warning_that_no_file_can_end_stays() {
+    let mut scene = Scene::new();
+    let text = TEXT.replace("tls: { ca: DIR/ca.pem", "tls: { verify: off");
+    let text = text.replace("DIR", scene.folder.0.path().to_str().unwrap());
+    scene.plan = parse_at(&text, "test.yaml", &|_| None, now()).unwrap();
+    for _ in 0..2 {
+        assert_eq!(scene.reread(), [""; 0]);
+        let warnings: Vec<_> = scene.plan.warnings.0.iter().map(|it| (it.code.as_str(), it.line)).collect();
+        assert_eq!(warnings, [("unverified", 15)]);
+    }
+}

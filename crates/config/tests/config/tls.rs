@@ -426,6 +426,7 @@ fn each_slip_about_backends_with_tls_is_one_problem_at_its_place() {
         (format!("{app}, tls: {{ pins: [\"sha256/abc\"] }}"), "bad-value", "tls.pins[0]"),
         (format!("{app}, tls: {{ server_name: \"https://app\" }}"), "bad-value", "tls.server_name"),
         (format!("{app}, tls: {{ host: \"a b\" }}"), "bad-value", "tls.host"),
+        (format!("{app}, tls: {{ ca: DIR/ca.pem, verify: off }}"), "conflict", "tls.ca"),
         (format!("{app}, tls: {{ verify: none }}"), "wrong-type", "tls.verify"),
         (format!("{app}, tls: {{ sni: app }}"), "unknown-key", "tls.sni"),
         ("backends: [\"https://unix:/a\"], tls: { ca: DIR/ca.pem }".into(), "missing-key", "backends[0]"),

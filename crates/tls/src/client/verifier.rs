@@ -47,7 +47,7 @@ impl Verifier {
     pub(super) fn new(roots: &Roots, verify: Verify, pins: &[Pin]) -> Result<Self, ClientError> {
         let (chains, given) = match (verify, roots) {
             (Verify::Off, _) => (None, Vec::new()),
-            (Verify::On, Roots::System) => (Some(chains(super::system()?)?), Vec::new()),
+            (Verify::On, Roots::System(system)) => (Some(chains(super::parsable(system)?)?), Vec::new()),
             (Verify::On, Roots::Given(given)) => {
                 (Some(chains(store(given).map_err(ClientError::BadCa)?)?), given.clone())
             }

@@ -38,15 +38,15 @@ fn add(text: &mut String, attribute: &AttributeTypeAndValue<'_>) {
     }
 }
 
-/// Section 2.4, and all that is not ASCII as pairs of hex digits.
+/// Section 2.4, with a pair of hex digits for all that is special or not ASCII: behind a backslash stands no sign that
+/// another syntax around it could take for its own, and no reader that removes backslashes finds another name.
 fn escape(text: &mut String, value: &str) {
     let last = value.len().saturating_sub(1);
     for (place, byte) in value.bytes().enumerate() {
         let is_at_edge = (byte == b' ' && (place == 0 || place == last)) || (byte == b'#' && place == 0);
         match byte {
-            b'"' | b'+' | b',' | b';' | b'<' | b'>' | b'\\' => text.extend(['\\', char::from(byte)]),
-            _ if is_at_edge => text.extend(['\\', char::from(byte)]),
-            0x20..0x7f => text.push(char::from(byte)),
+            b'"' | b'+' | b',' | b';' | b'<' | b'>' | b'\\' => hex(text, "\\", byte),
+            0x20..0x7f if !is_at_edge => text.push(char::from(byte)),
             _ => hex(text, "\\", byte),
         }
     }

@@ -34,7 +34,7 @@ fn the_facts_are_those_of_the_leaf() {
         assert_eq!(facts.addresses, addresses);
         assert_eq!(facts.key, expected);
         assert_eq!(facts.issuer, "CN=ca");
-        assert_eq!(facts.subject, r#"C=DE,O=\ #Zo\C3\AB\0A,CN=Ein \"Name\"\, GmbH"#);
+        assert_eq!(facts.subject, r#"C=DE,O=\20#Zo\C3\AB\0A,CN=Ein \22Name\22\2C GmbH"#);
         assert_eq!(facts.not_before, SystemTime::UNIX_EPOCH - Duration::from_secs(3653 * 86_400));
         assert_eq!(facts.not_after, SystemTime::UNIX_EPOCH + Duration::from_secs(2_524_521_600));
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, leaf.certificate.der());

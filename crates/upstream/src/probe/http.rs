@@ -10,7 +10,7 @@ use memchr::memmem;
 
 use super::answer::{Answer, NoHead};
 use super::kept::Kept;
-use super::{Asked, Verdict, drain, fresh, tcp};
+use super::{Asked, Prober, Verdict, drain, fresh, tcp};
 use crate::Socket;
 
 const USER_AGENT: &str = concat!("evenkeel/", env!("CARGO_PKG_VERSION"), " (probe)");
@@ -20,11 +20,12 @@ const REQUEST_TIMEOUT: ProbeResult = ProbeResult::Failed(ProbeFailure::Status(40
 
 /// Asks and judges. `waiting` is what a timeout would mean.
 pub(super) async fn ask(
-    kept: &Kept,
+    prober: &Prober,
     asked: &Asked<'_>,
     probe: &HttpProbe,
     waiting: &mut Cause,
 ) -> Result<Verdict, ProbeFailure> {
+    let kept = &*prober.kept;
     let exchange = Exchange { kept, asked, probe, request: request(probe, asked.host) };
     if let Some(socket) = kept.take(asked, Instant::now()) {
         match exchange.run(socket, waiting).await {
@@ -34,7 +35,7 @@ pub(super) async fn ask(
             Err(Broken::Answer(failure)) => return Err(failure),
         }
     }
-    let socket = fresh(asked.endpoints, asked.dial(), waiting).await?;
+    let socket = fresh(asked.endpoints, asked.dial(), &prober.turnstile, waiting).await?;
     exchange.run(socket, waiting).await.map_err(|broken| match broken {
         Broken::Stale => ProbeFailure::Failed(Cause::ClosedBeforeResponse),
         Broken::Answer(failure) => failure,

@@ -6,18 +6,19 @@ use std::io::IoSlice;
 use evenkeel_health::{ProbeResult, TcpProbe};
 use evenkeel_model::{Cause, ProbeFailure};
 
-use super::{Asked, Verdict, fresh};
+use super::{Asked, Prober, Verdict, fresh};
 use crate::{Socket, TlsFailure};
 
 const CLOSED: ProbeFailure = ProbeFailure::Failed(Cause::ClosedBeforeResponse);
 
 /// Connects, speaks, listens. `waiting` is what a timeout would mean.
 pub(super) async fn ask(
+    prober: &Prober,
     asked: &Asked<'_>,
     probe: &TcpProbe,
     waiting: &mut Cause,
 ) -> Result<Verdict, ProbeFailure> {
-    let mut socket = fresh(asked.endpoints, asked.dial(), waiting).await?;
+    let mut socket = fresh(asked.endpoints, asked.dial(), &prober.turnstile, waiting).await?;
     *waiting = Cause::HeadTimeout;
     // Who closes while it is written to may have said why.
     let sent = send(&mut socket, &probe.send).await;

@@ -99,6 +99,34 @@ fn a_handshake_that_waits_for_its_client_makes_room_for_a_new_one() {
 }
 
 #[test]
+fn refused_clients_that_do_not_close_make_room_for_newer_ones() {
+    let ca = Ca::new();
+    let proxy = proxy_before(secured(ListenerTls { handshakes: 2, ..tls(parts(&ca)) }), OK);
+    let refused = |bytes: &[u8]| {
+        let mut stream = connect(proxy.address());
+        stream.write_all(bytes).unwrap();
+        // To the end of what evenkeel says; our side stays open.
+        stream.read_to_end(&mut Vec::new()).unwrap();
+        stream
+    };
+    let failures = |why: HandshakeFailure| count(&proxy, |core| core.handshake_failures[why as usize].read());
+    let mut refused: Vec<TcpStream> = (0..5)
+        .flat_map(|_| {
+            [&b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\xff"[..], b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"]
+        })
+        .map(refused)
+        .collect();
+    // Two of ten linger, and are shaking hands still as far as the limit goes.
+    let open = || (count(&proxy, |core| core.open.read()), count(&proxy, |core| core.handshakes_open.read()));
+    wait_until("two linger", || open() == (2, 2));
+    assert!(ask(&mut dial(&proxy, &ca.client(None), "a.test"), &get("a.test")).ends_with("ok"));
+    assert_eq!(failures(HandshakeFailure::Malformed) + failures(HandshakeFailure::PlainHttp), 10);
+    assert_eq!(failures(HandshakeFailure::Displaced), 0, "each is told once");
+    refused.clear();
+    wait_until("nobody shakes hands", || open().1 == 0);
+}
+
+#[test]
 fn an_unknown_name_is_refused_where_the_listener_says_so() {
     let ca = Ca::new();
     let parts = ServerParts { unknown_name: UnknownName::Refuse, ..parts(&ca) };

@@ -174,6 +174,26 @@ fn a_cleartext_listener_can_send_everybody_to_https() {
 }
 
 #[test]
+fn what_came_by_https_to_a_trusted_proxy_is_not_sent_there_again() {
+    let mut proxy = proxy_before(ListenerRule { redirect_to_https: Some(443), ..listener() }, OK);
+    let status = |proxy: &Proxy, fields: &str| {
+        let request = format!("GET / HTTP/1.1\r\nHost: a.test\r\n{fields}\r\n");
+        ask(&mut connect(proxy.address()), &request)["HTTP/1.1 ".len()..][..3].to_owned()
+    };
+    assert_eq!(status(&proxy, "X-Forwarded-Proto: https\r\n"), "308", "anybody can say so");
+    proxy.trust_all();
+    for (fields, expected) in [
+        ("", "308"),
+        ("X-Forwarded-Proto: http\r\n", "308"),
+        ("X-Forwarded-Proto: http, https\r\n", "308"),
+        ("X-Forwarded-Proto: https\r\n", "200"),
+        ("x-forwarded-proto: HTTPS , http\r\n", "200"),
+    ] {
+        assert_eq!(status(&proxy, fields), expected, "{fields}");
+    }
+}
+
+#[test]
 fn a_listener_takes_up_tls_and_gives_it_up_with_new_connections() {
     let ca = Ca::new();
     let mut proxy = proxy_before(listener(), OK);

@@ -10,7 +10,6 @@ use rcgen::date_time_ymd;
 
 use super::*;
 use crate::examples::{Ca, listening, secure_server};
-use crate::try_connection;
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -105,16 +104,30 @@ async fn a_body_that_only_the_end_shows_needs_no_word_for_it() {
 
 #[tokio::test]
 async fn a_trial_by_connection_shakes_hands() {
-    let ca = Ca::new();
+    let (ca, prober) = (Ca::new(), Prober::new());
     let address = secure_server(ca.leaf().server(), |_, _| false);
     let endpoints = [Endpoint::Tcp(address)];
-    assert_eq!(try_connection(&endpoints, Some(&ca.dial()), LONG).await, Ok(()));
-    let other = try_connection(&endpoints, Some(&Ca::named("other").dial()), LONG).await;
+    assert_eq!(prober.try_connection(&endpoints, Some(&ca.dial()), LONG).await, Ok(()));
+    let other = prober.try_connection(&endpoints, Some(&Ca::named("other").dial()), LONG).await;
     assert_eq!(other, Err(ProbeFailure::Tls(Cause::TlsCertificate, TlsDetail::UnknownCa)));
     let silent =
         listening(|stream: TcpStream| drop(std::io::Read::read_to_end(&mut &stream, &mut Vec::new())));
-    let waited = try_connection(&[Endpoint::Tcp(silent)], Some(&ca.dial()), SHORT).await;
+    let waited = prober.try_connection(&[Endpoint::Tcp(silent)], Some(&ca.dial()), SHORT).await;
     assert_eq!(waited, Err(ProbeFailure::Failed(Cause::TlsTimeout)));
-    assert_eq!(try_connection(&endpoints, None, LONG).await, Ok(()));
-    assert_eq!(try_connection(&[], None, LONG).await, Err(ProbeFailure::Failed(Cause::DnsFailed)));
+    assert_eq!(prober.try_connection(&endpoints, None, LONG).await, Ok(()));
+    assert_eq!(prober.try_connection(&[], None, LONG).await, Err(ProbeFailure::Failed(Cause::DnsFailed)));
+}
+
+#[tokio::test]
+async fn no_two_probes_compute_without_a_look_at_the_others_between() {
+    let ca = Ca::new();
+    let address = secure_server(ca.leaf().server(), |_, stream| stream.write_all(OK).is_ok());
+    let (prober, dial) = (Prober::new(), ca.dial());
+    let turn = prober.turnstile.turn().await;
+    let hasty = Probe { timeout: SHORT, ..get() };
+    assert_eq!(ask(&prober.clone(), address, &hasty, &dial).await, failed(Cause::TlsTimeout));
+    let waited = prober.try_connection(&[Endpoint::Tcp(address)], Some(&dial), SHORT).await;
+    assert_eq!(waited, Err(ProbeFailure::Failed(Cause::TlsTimeout)));
+    drop(turn);
+    assert_eq!(ask(&prober, address, &get(), &dial).await, ProbeResult::Passed);
 }

@@ -6,12 +6,12 @@
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::yield_now;
 
-/// One core's turnstile.
+/// The turnstile of one thread: a worker's, or control's for its probes.
 #[derive(Debug, Default)]
-pub(crate) struct Turnstile(Mutex<()>);
+pub struct Turnstile(Mutex<()>);
 
 /// Whose step it is, until it is dropped.
-pub(crate) type Turn<'a> = MutexGuard<'a, ()>;
+pub type Turn<'a> = MutexGuard<'a, ()>;
 
 impl Turnstile {
     /// Waits for a turn, in the order of those who came. Cancel-safe: who leaves has lost only its place.
@@ -19,7 +19,7 @@ impl Turnstile {
     /// A task that yields on a runtime of one thread goes on only after the driver was polled, and behind the tasks that
     /// this woke; so it yields with the turn in hand. Where nobody else has anything to do, that costs one look at the
     /// reactor.
-    pub(crate) async fn turn(&self) -> Turn<'_> {
+    pub async fn turn(&self) -> Turn<'_> {
         let turn = self.0.lock().await;
         yield_now().await;
         turn
