@@ -1,5 +1,7 @@
 //! A client that writes raw bytes and reads responses strictly.
 
+mod duplex;
+
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -7,6 +9,7 @@ use std::time::{Duration, Instant};
 use rustls::{ClientConnection, StreamOwned};
 use socket2::{Domain, Socket, Type};
 
+use self::duplex::Pending;
 use crate::request::Reader;
 use crate::response::{self, Response};
 use crate::tls_client::TlsClient;
@@ -44,6 +47,7 @@ enum Line {
 struct Timed {
     stream: TcpStream,
     deadline: Instant,
+    pending: Option<Pending>,
 }
 
 impl Client {
@@ -73,7 +77,7 @@ impl Client {
 
     fn on(stream: TcpStream) -> Client {
         let deadline = Instant::now() + PATIENCE;
-        Client { reader: Reader::new(Line::Plain(Timed { stream, deadline })), host: HOST.to_owned() }
+        Client { reader: Reader::new(Line::Plain(Timed { stream, deadline, pending: None })), host: HOST.to_owned() }
     }
 
     /// Connects over TLS and ends the handshake, or panics.
@@ -126,6 +130,12 @@ impl Client {
     pub fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.wait_at_most(PATIENCE);
         self.reader.stream.write_all(bytes)
+    }
+
+    /// Sends these while it reads from now on, as far as the peer takes them.
+    pub fn send_beside(&mut self, bytes: Vec<u8>) {
+        self.wait_at_most(PATIENCE);
+        self.reader.stream.timed_mut().pending = Some(Pending::new(bytes));
     }
 
     /// Reads the next response (an interim one too), as an answer to `method`.
@@ -284,7 +294,13 @@ impl Read for Line {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Line::Plain(timed) => timed.read(buffer),
-            Line::Secure(stream) => stream.read(buffer),
+            Line::Secure(stream) => {
+                let StreamOwned { conn, sock } = &mut **stream;
+                match &mut sock.pending {
+                    Some(pending) => pending.read(&mut sock.stream, Some(conn), buffer, sock.deadline),
+                    None => stream.read(buffer),
+                }
+            }
         }
     }
 }
@@ -317,6 +333,9 @@ impl Timed {
 
 impl Read for Timed {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(pending) = &mut self.pending {
+            return pending.read(&mut self.stream, None, buffer, self.deadline);
+        }
         self.stream.set_read_timeout(Some(self.left()?))?;
         self.stream.read(buffer).map_err(patience)
     }

@@ -81,6 +81,11 @@ struct Shared {
 impl TlsBackend {
     /// Listens on 127.0.0.1, before a backend at this address.
     pub fn before(backend: &str, server: &TlsServer) -> TlsBackend {
+        TlsBackend::on([127, 0, 0, 1], backend, server)
+    }
+
+    /// As [`TlsBackend::before`], on this address of loopback.
+    pub fn on(host: [u8; 4], backend: &str, server: &TlsServer) -> TlsBackend {
         let shared = Arc::new(Shared {
             backend: backend.parse().expect("a backend on TCP"),
             server: Mutex::new(Arc::new(server.config())),
@@ -89,7 +94,7 @@ impl TlsBackend {
             failures: Mutex::default(),
         });
         let talking = shared.clone();
-        let raw = RawBackend::start(move |connection| talking.talk(connection));
+        let raw = RawBackend::start_on(host, move |connection| talking.talk(connection));
         TlsBackend { raw, shared }
     }
 

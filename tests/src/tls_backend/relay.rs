@@ -91,11 +91,14 @@ impl Relay<'_> {
         !self.has_backend_ended && !self.tls.wants_write()
     }
 
+    /// What the backend says in one segment, its end included, goes out in one.
     fn advance(&mut self, is_announced: &impl Fn() -> bool) -> io::Result<()> {
         self.hear_client()?;
         self.tell_backend()?;
+        self.client.set_tcp_cork(true)?;
         self.hear_backend(is_announced)?;
-        self.tell_client()
+        self.tell_client()?;
+        self.client.set_tcp_cork(false)
     }
 
     fn hear_client(&mut self) -> io::Result<()> {
