@@ -77,7 +77,10 @@ impl Client {
 
     fn on(stream: TcpStream) -> Client {
         let deadline = Instant::now() + PATIENCE;
-        Client { reader: Reader::new(Line::Plain(Timed { stream, deadline, pending: None })), host: HOST.to_owned() }
+        Client {
+            reader: Reader::new(Line::Plain(Timed { stream, deadline, pending: None })),
+            host: HOST.to_owned(),
+        }
     }
 
     /// Connects over TLS and ends the handshake, or panics.

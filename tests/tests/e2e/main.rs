@@ -40,4 +40,5 @@ mod stalls;
 mod stopping;
 mod timeouts;
 mod times;
+mod tls_backends;
 mod upgrades;

@@ -72,8 +72,7 @@ pub(super) fn run(row: &Row, lines: Lines) -> Vec<String> {
     let stage = Arc::new(Stage::default());
     let papers = Papers::new(lines);
     let bad = Badness::of(row, &papers, &stage);
-    let good = ["good-1", "good-2"]
-        .map(|name| papers.seat(backend(name.into(), None, stage.clone()), false));
+    let good = ["good-1", "good-2"].map(|name| papers.seat(backend(name.into(), None, stage.clone()), false));
     let good = good.each_ref().map(|seat| seat.address.clone());
     let cells = cells(row);
     let refusing = Refusing::default();

@@ -116,7 +116,5 @@ fn truncated() -> Vec<Row> {
     let late = broken("B5, late", "tls_truncated", World::Acts(acts::cut_endless));
     let early = World::SaysLast("HTTP/1.1 200 OK\r\n\r\nhalf");
     let early = broken("B5, at once", "tls_truncated", early);
-    [late, early]
-        .map(|row| Row { weight: Weight::None, kinds: TWO, ending: Ending::Broken, ..row })
-        .into()
+    [late, early].map(|row| Row { weight: Weight::None, kinds: TWO, ending: Ending::Broken, ..row }).into()
 }
