@@ -7,7 +7,7 @@ use evenkeel_tests::load::{Crowd, Load};
 use evenkeel_tests::nginx::Nginx;
 use evenkeel_tests::wait;
 
-use super::site::{Site, start};
+use super::site::{Site, plan};
 use crate::alone::alone;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,7 +25,9 @@ impl Scene {
         let nginx: Vec<_> = ["a", "b", "c"].map(|name| site.nginx(name, &site.local(), "")).into();
         let backends: Vec<_> = ["a", "b", "c"].into_iter().zip(nginx.iter().map(Nginx::address)).collect();
         let settings = ["timeouts: { head: 1s, tls: 1s }", "health: { eject: { wait: 500ms } }"];
-        let evenkeel = start(&backends, &site.believes(), &settings);
+        // On all cores.
+        let plan = plan(&backends, &site.believes(), &settings).replace("workers: 1\n", "");
+        let evenkeel = Evenkeel::start(&plan);
         let crowd = Load::on(evenkeel.address()).start();
         crowd.wait_for(300);
         Scene { nginx, evenkeel, crowd: Some(crowd), site }

@@ -1,12 +1,19 @@
 //! What passes through TLS on its way to a backend and back: large bodies, trailers, tunnels.
 
+use std::process::Command;
+
 use evenkeel_tests::backend::{Next, Script};
-use evenkeel_tests::balancer::Evenkeel;
-use evenkeel_tests::client::Client;
+use evenkeel_tests::balancer::{Evenkeel, SOON};
+use evenkeel_tests::client::{Client, Ending};
+use evenkeel_tests::nginx;
 use evenkeel_tests::pattern::{Checksum, Pattern};
+use evenkeel_tests::process::Process;
+use evenkeel_tests::tls_backend::Manner;
+use evenkeel_tests::tls_client::TlsClient;
+use evenkeel_tests::tools::tool;
 use evenkeel_tests::wait;
 
-use super::site::{Scripted, Site, one};
+use super::site::{Scripted, Site, one, plan, start};
 use crate::upgrades;
 
 const LARGE: usize = 10 << 20;
@@ -76,9 +83,9 @@ fn a_websocket_is_a_tunnel_both_ways() {
     }
     client.finish();
     assert_eq!(client.rest().unwrap(), b"");
-    wait::until_true(evenkeel_tests::balancer::SOON, "the tunnel to end", || backend.tls.open() == 0);
+    wait::until_true(SOON, "the tunnel to end", || backend.tls.open() == 0);
     let seen = backend.tls.seen();
-    assert_eq!(seen[0].ending, Some(evenkeel_tests::client::Ending::Clean), "its end is announced");
+    assert_eq!(seen[0].ending, Some(Ending::Clean), "its end is announced");
 }
 
 #[test]
@@ -93,4 +100,93 @@ fn a_websocket_that_its_backend_ends_is_ended() {
     let mut client = upgrades::open(&evenkeel);
     client.expect(b"bye");
     assert_eq!(client.rest().unwrap(), b"");
+}
+
+#[test]
+fn whatever_the_pieces_are_in_which_they_come() {
+    for most in [1, 7] {
+        let (backend, evenkeel, _site) = scripted(Script::Echo);
+        backend.tls.set(Manner::Dripping(most));
+        let mut client = Client::connect(evenkeel.address());
+        let pattern = Pattern::default();
+        for _ in 0..2 {
+            let get = client.get("/pattern/20000");
+            assert!(get.status == 200 && pattern.matches(0, &get.body) && get.body.len() == 20_000);
+            let body = pattern.whole(20_000);
+            assert_eq!(client.post("/", &body).field("x-body-checksum"), Some(Checksum::of(&body).as_str()));
+        }
+        assert_eq!(backend.tls.connections(), 1);
+    }
+}
+
+#[test]
+fn a_client_of_http_1_0_is_not_told_that_half_a_body_is_whole() {
+    // It has nothing but the end of its connection to go by.
+    let script = Script::ReplyThenClose(b"HTTP/1.1 200 OK\r\n\r\nhalf".to_vec());
+    let site = Site::new();
+    let backend = Scripted::new(script, &site.local());
+    let edge = site.write("edge", &site.authority.server(&["test.example"]));
+    let listeners = format!(
+        "listeners: [{{ name: edge, address: \"127.0.0.1:0\" }}, {{ name: secure, address: \"127.0.0.1:0\", \
+         tls: {{ certificates: [{{ certificate: {} }}] }} }}]\n",
+        edge.both.display()
+    );
+    let evenkeel =
+        Evenkeel::start(&(plan(&[("a", backend.tls.address())], &site.believes(), &[]) + &listeners));
+    let trusting = TlsClient::new(&site.authority, "test.example");
+    for manner in [Manner::Proper, Manner::Truncating] {
+        let is_whole = manner == Manner::Proper;
+        backend.tls.set(manner.clone());
+        let clients = [
+            Client::connect(evenkeel.listener("edge")),
+            Client::secure(evenkeel.listener("secure"), &trusting),
+        ];
+        for (mut client, is_secure) in clients.into_iter().zip([false, true]) {
+            client.send("GET / HTTP/1.0\r\nHost: test.example\r\n\r\n");
+            let ending = client.ending().unwrap();
+            assert_eq!(ending == Ending::Clean, is_whole, "{manner:?}, secure: {is_secure}: {ending:?}");
+        }
+    }
+}
+
+#[test]
+fn a_server_of_http_1_0_is_understood_although_it_only_ends() {
+    let site = Site::new();
+    let files = site.write("server", &site.local());
+    let address = nginx::free_address();
+    let mut command = Command::new(tool("openssl"));
+    command.args(["s_server", "-www", "-quiet", "-accept", &address.to_string()]);
+    command.arg("-cert").arg(&files.certificate).arg("-key").arg(&files.key);
+    let _server = Process::start("openssl", command, site.folder.path());
+    wait::until_true(SOON, "openssl to listen", || Client::try_connect(address).is_ok());
+    let evenkeel = one(&address.to_string(), &site.believes());
+    for _ in 0..3 {
+        let response = Client::connect(evenkeel.address()).get("/");
+        assert_eq!(response.status, 200, "{}", response.text());
+        assert!(response.text().trim_end().to_lowercase().ends_with("</html>"), "{}", response.text());
+    }
+}
+
+#[test]
+fn a_handshake_that_stalls_costs_no_request_with_the_smallest_configuration() {
+    let site = Site::new();
+    let [bad, good] = [(); 2].map(|()| Scripted::new(Script::Echo, &site.local()));
+    bad.tls.set(Manner::Stalling);
+    let backends = [("bad", bad.tls.address()), ("good", good.tls.address())];
+    let evenkeel = start(&backends, &site.believes(), &[]);
+    let address = evenkeel.address();
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            scope.spawn(move || {
+                let mut client = Client::connect(address);
+                assert_eq!(client.get(&format!("/get/{number}")).status, 200);
+                assert_eq!(client.post(&format!("/post/{number}"), b"order").status, 200);
+            });
+        }
+    });
+    wait::until_true(SOON, "the ejection", || evenkeel.phase(&bad.tls.address()) == "ejected");
+    let evidence = evenkeel.backend(&bad.tls.address())["evidence"].to_string();
+    assert!(evidence.contains("tls_timeout"), "{evidence}");
+    let twice = (0..8).filter(|number| good.backend.deliveries(&format!("/post/{number}")) != 1).count();
+    assert_eq!(twice, 0);
 }
