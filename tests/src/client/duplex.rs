@@ -75,7 +75,9 @@ impl Pending {
                 read => return read,
             }
             match tls.read_tls(stream) {
-                Ok(_) => drop(tls.process_new_packets().map_err(io::Error::other)?),
+                Ok(_) => {
+                    tls.process_new_packets().map_err(io::Error::other)?;
+                }
                 Err(error) if is_not_yet(&error) => {
                     let has_more = tls.wants_write() || self.sent < self.bytes.len();
                     if wait(stream, has_more && !is_broken, deadline)? {

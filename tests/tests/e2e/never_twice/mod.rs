@@ -94,13 +94,13 @@ fn storm(pool: &str, weather: Option<Weather>) -> Metrics {
     let secure = weather.as_ref().map(|weather| weather.before(&addresses));
     let addresses = secure.as_ref().map_or(addresses, |secure| secure.each_ref().map(TlsBackend::url));
     let addresses = addresses.join("\", \"");
-    let [of_listener, of_pool] = weather.as_ref().map_or_else(Default::default, Weather::keys);
+    let [of_listener, of_pool, of_timeouts] = weather.as_ref().map_or_else(Default::default, Weather::keys);
     let (mut routes, mut pools) = (String::new(), String::new());
     for number in 0..POOLS {
         routes.push_str(&format!("  - match: {{ path: /{number}/ }}\n    pool: p{number}\n"));
         pools.push_str(&format!(
             "  p{number}: {{ backends: [\"{addresses}\"], health: {{ eject: off }}, timeouts: {{ connect: 1s, \
-             tls: 150ms, head: 250ms, body_idle: 400ms, write: 400ms }}, connections: {{ idle: 5s, idle_per_backend: 2 }}, {pool}{of_pool} }}\n"
+             {of_timeouts}head: 250ms, body_idle: 400ms, write: 400ms }}, connections: {{ idle: 5s, idle_per_backend: 2 }}, {pool}{of_pool} }}\n"
         ));
     }
     let mut evenkeel = Evenkeel::start(&format!(

@@ -49,13 +49,14 @@ impl Weather {
         Arc::new(backends.each_ref().map(|address| TlsBackend::before(address, &self.good)))
     }
 
-    /// Keys of a listener, and of a pool.
-    pub(super) fn keys(&self) -> [String; 2] {
+    /// Keys of a listener, of a pool, and of its timeouts.
+    pub(super) fn keys(&self) -> [String; 3] {
         let ca = self.authority.write(self.folder.path(), "ca");
         let both = self.edge.both.display();
         [
             format!(", tls: {{ certificates: [{{ certificate: {both} }}] }}"),
             format!(", tls: {{ ca: {} }}", ca.display()),
+            "tls: 150ms, ".to_owned(),
         ]
     }
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use evenkeel_tests::client::Client;
-use evenkeel_tests::load::Load;
+use evenkeel_tests::load::{Crowd, Load};
+use evenkeel_tests::nginx::Nginx;
 use evenkeel_tests::wait;
 
 use super::site::{Site, ask, one, start};
@@ -57,11 +58,16 @@ fn idle_connections_that_are_closed_cost_no_request() {
         let pace = Duration::from_millis(millis);
         Load { connections: 8, pace, is_post, ..Load::on(evenkeel.address()) }.start()
     };
+    // Until it is known when they close, a POST may be on its way just then.
+    let first = crowd(false, 1600);
+    let is_known = |one: &Nginx| evenkeel.backend(&one.address())["idle_limit_seconds"].is_f64();
+    wait::until_true(Duration::from_secs(20), "the limit to be learned", || nginx.iter().all(is_known));
     // Around the time after which they are closed, since there it is a race.
-    let crowds = [(false, 990), (true, 1000), (false, 1010), (true, 1003), (true, 1700)]
-        .map(|(is_post, pace)| crowd(is_post, pace));
-    wait::pause(Duration::from_secs(10));
-    let answered: u64 = crowds.into_iter().map(evenkeel_tests::load::Crowd::expect_no_failure).sum();
-    assert!(answered > 200, "{answered}");
+    let paces = [(false, 990), (true, 1000), (false, 1010), (true, 1003), (true, 1700)];
+    let crowds = paces.map(|(is_post, pace)| crowd(is_post, pace));
+    wait::pause(Duration::from_secs(7));
+    let answered: u64 = crowds.into_iter().map(Crowd::expect_no_failure).sum();
+    assert!(answered > 150, "{answered}");
+    first.expect_no_failure();
     assert!(handshakes(&evenkeel, "resumed") > 0.0);
 }
