@@ -176,6 +176,8 @@ impl Shared {
         while tls.is_handshaking() {
             if let Err(error) = tls.complete_io(&mut socket) {
                 self.failures.lock().unwrap().push(error.to_string());
+                // The alert, behind whatever was not sent yet.
+                while tls.wants_write() && tls.write_tls(&mut socket).is_ok() {}
                 return connection.finish();
             }
         }

@@ -11,7 +11,7 @@ use evenkeel_tests::wait;
 
 use super::site::{Scripted, Site, start};
 
-const QUICK: &str = "interval: 200ms, timeout: 200ms, fall: 2, rise: 2";
+const QUICK: &str = "interval: 500ms, fast_interval: 100ms, timeout: 500ms, fall: 2, rise: 2";
 
 fn probed(backends: &[(&str, String)], tls: &str, probe: &str) -> Evenkeel {
     let health = format!("health: {{ eject: off, slow_start: off, probe: {{ {probe}, {QUICK} }} }}");
@@ -37,7 +37,7 @@ fn a_probe_goes_over_tls_with_the_name_and_host_of_the_pool() {
     assert_eq!(one.tls.seen()[0].name.as_deref(), Some("app.test"));
     // A connection is used again.
     wait::until_true(SOON, "more probes", || one.backend.deliveries("/healthz") > 5);
-    assert!(one.tls.connections() <= 2, "{}", one.tls.connections());
+    assert!(one.tls.connections() <= 3, "{}", one.tls.connections());
     one.backend.set(Script::Status(503));
     until_phase(&evenkeel, &one.tls.address(), "ejected");
     assert!(evidence(&evenkeel, &one.tls.address()).contains("upstream_status (503)"));
