@@ -5,7 +5,8 @@ mod wish;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::process::Command;
+use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType, IsCa,
@@ -16,6 +17,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use self::wish::{VALIDITY, distinguished, key};
+use crate::tools::{run_within, tool};
 
 pub use self::wish::{DAY, Kind, Validity, Wish};
 
@@ -142,6 +144,19 @@ impl Certificate {
         PrivateKeyDer::from_pem_slice(self.key.as_bytes()).expect("a key of ours is PEM")
     }
 
+    /// Its key as a configuration pins it, in the words of `openssl`.
+    pub fn pin(&self) -> String {
+        let openssl = |arguments: &[&str], input: &[u8]| {
+            let mut command = Command::new(tool("openssl"));
+            command.args(arguments);
+            run_within(Duration::from_secs(20), command, input).stdout
+        };
+        let key = openssl(&["pkey", "-pubout", "-outform", "DER"], self.key.as_bytes());
+        let hash = openssl(&["dgst", "-sha256", "-binary"], &key);
+        let text = String::from_utf8(openssl(&["base64", "-A"], &hash)).expect("base64 is ASCII");
+        format!("sha256/{text}")
+    }
+
     /// Writes `NAME.crt`, `NAME.key` and `NAME.both.pem` into a folder, over what is there.
     pub fn write(&self, folder: &Path, name: &str) -> Files {
         let file = |ending: &str, text: &str, mode: u32| {
@@ -172,11 +187,7 @@ fn authority(name: &str) -> CertificateParams {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
-    use std::time::Duration;
-
     use super::*;
-    use crate::tools::{run_within, tool};
 
     /// What `openssl verify` says about a certificate.
     fn verify(root: &Authority, certificate: &Certificate, arguments: &[&str]) -> String {

@@ -1,5 +1,6 @@
 //! A client that writes raw bytes and reads responses strictly, in cleartext or over TLS.
 
+mod duplex;
 mod line;
 
 use std::io::{self, Write};
@@ -108,6 +109,12 @@ impl Client {
     pub fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.wait_at_most(PATIENCE);
         self.reader.stream.write_all(bytes)
+    }
+
+    /// Sends these while it reads from now on, as far as the peer takes them.
+    pub fn send_beside(&mut self, bytes: Vec<u8>) {
+        self.wait_at_most(PATIENCE);
+        self.reader.stream.send_beside(bytes);
     }
 
     /// Reads the next response (an interim one too), as an answer to `method`.

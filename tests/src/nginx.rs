@@ -84,6 +84,17 @@ impl Nginx {
         self.signal_all(Signal::CONT);
     }
 
+    /// Has it read its configuration again, and waits until new workers serve.
+    pub fn reload(&self) {
+        let process = self.process.as_ref().expect("a running nginx");
+        let before = process.family();
+        process.signal(Signal::HUP);
+        wait::until_true(SOON, "new workers of nginx", || {
+            let family = process.family();
+            family.iter().filter(|id| !before.contains(id)).count() > 0
+        });
+    }
+
     /// From now on, answer every request with this status.
     pub fn answer_with(&self, status: u16) {
         self.answer(status);

@@ -62,7 +62,15 @@ impl RawBackend {
     /// Listens on 127.0.0.1 and calls `talk` for each connection, on a thread of its own. The connection is closed
     /// when `talk` returns.
     pub fn start(talk: impl Fn(&mut Connection) -> io::Result<()> + Send + Sync + 'static) -> RawBackend {
-        let holder = bound(SocketAddr::from(([127, 0, 0, 1], 0)));
+        RawBackend::start_on([127, 0, 0, 1], talk)
+    }
+
+    /// As [`RawBackend::start`], on this address of loopback.
+    pub fn start_on(
+        host: [u8; 4],
+        talk: impl Fn(&mut Connection) -> io::Result<()> + Send + Sync + 'static,
+    ) -> RawBackend {
+        let holder = bound(SocketAddr::from((host, 0)));
         let address = holder.local_addr().unwrap().as_socket().unwrap();
         let shared = Arc::new(Shared {
             open: Mutex::default(),

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex};
 
 use rustls::pki_types::CertificateDer;
 use rustls::{AlertDescription, HandshakeKind, ServerConfig, ServerConnection};
+use socket2::Socket;
 
 use crate::certificates::Files;
 use crate::client::Ending;
@@ -29,6 +30,8 @@ pub enum Manner {
     Proper,
     /// Closes without a word before.
     Truncating,
+    /// Sends so many bytes at a time.
+    Dripping(usize),
     /// Answers the ClientHello with this alert, and closes.
     Alert(AlertDescription),
     /// Answers the ClientHello with these bytes, and closes.
@@ -81,6 +84,11 @@ struct Shared {
 impl TlsBackend {
     /// Listens on 127.0.0.1, before a backend at this address.
     pub fn before(backend: &str, server: &TlsServer) -> TlsBackend {
+        TlsBackend::on([127, 0, 0, 1], backend, server)
+    }
+
+    /// As [`TlsBackend::before`], on this address of loopback.
+    pub fn on(host: [u8; 4], backend: &str, server: &TlsServer) -> TlsBackend {
         let shared = Arc::new(Shared {
             backend: backend.parse().expect("a backend on TCP"),
             server: Mutex::new(Arc::new(server.config())),
@@ -89,7 +97,7 @@ impl TlsBackend {
             failures: Mutex::default(),
         });
         let talking = shared.clone();
-        let raw = RawBackend::start(move |connection| talking.talk(connection));
+        let raw = RawBackend::start_on(host, move |connection| talking.talk(connection));
         TlsBackend { raw, shared }
     }
 
@@ -139,7 +147,8 @@ impl Shared {
         let manner = self.manner.lock().unwrap().clone();
         let mut socket = connection.socket();
         match manner {
-            Manner::Proper | Manner::Truncating => return self.serve(connection),
+            Manner::Proper | Manner::Truncating => return self.serve(connection, usize::MAX),
+            Manner::Dripping(most) => return self.serve(connection, most),
             Manner::Stalling => return connection.drain(),
             Manner::Alert(alert) => {
                 hello(connection)?;
@@ -160,13 +169,15 @@ impl Shared {
         connection.finish()
     }
 
-    fn serve(&self, connection: &mut Connection) -> io::Result<()> {
+    fn serve(&self, connection: &mut Connection, most: usize) -> io::Result<()> {
         let config = self.server.lock().unwrap().clone();
         let mut tls = ServerConnection::new(config).map_err(io::Error::other)?;
-        let mut socket = connection.socket();
+        let mut socket = Drip { socket: connection.socket(), most };
         while tls.is_handshaking() {
             if let Err(error) = tls.complete_io(&mut socket) {
                 self.failures.lock().unwrap().push(error.to_string());
+                // The alert, behind whatever was not sent yet.
+                while tls.wants_write() && tls.write_tls(&mut socket).is_ok() {}
                 return connection.finish();
             }
         }
@@ -176,8 +187,32 @@ impl Shared {
             seen.len() - 1
         };
         let is_announced = || !matches!(*self.manner.lock().unwrap(), Manner::Truncating);
-        let ending = relay::run(tls, connection.socket(), self.backend, is_announced)?;
+        let ending = relay::run(tls, socket, self.backend, is_announced)?;
         self.seen.lock().unwrap()[place].ending = ending;
+        Ok(())
+    }
+}
+
+/// A socket that takes no more than so many bytes at a time.
+#[derive(Clone, Copy)]
+struct Drip<'a> {
+    socket: &'a Socket,
+    most: usize,
+}
+
+impl Read for Drip<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = self.most.min(buffer.len());
+        (&*self.socket).read(&mut buffer[..most])
+    }
+}
+
+impl Write for Drip<'_> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        (&*self.socket).write(&buffer[..self.most.min(buffer.len())])
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use rustls::{ClientConnection, StreamOwned};
 
+use super::duplex::Pending;
+
 /// One connection.
 pub(super) enum Line {
     Plain(Timed),
@@ -16,11 +18,12 @@ pub(super) enum Line {
 pub(super) struct Timed {
     stream: TcpStream,
     deadline: Instant,
+    pending: Option<Pending>,
 }
 
 impl Line {
     pub(super) fn plain(stream: TcpStream, patience: Duration) -> Line {
-        Line::Plain(Timed { stream, deadline: Instant::now() + patience })
+        Line::Plain(Timed { stream, deadline: Instant::now() + patience, pending: None })
     }
 
     /// Begins TLS and ends the handshake.
@@ -43,11 +46,19 @@ impl Line {
 
     /// Everything from now on has to end within `patience`.
     pub(super) fn end_within(&mut self, patience: Duration) {
-        let timed = match self {
+        self.timed().deadline = Instant::now() + patience;
+    }
+
+    /// Sends these while it reads, as far as the peer takes them.
+    pub(super) fn send_beside(&mut self, bytes: Vec<u8>) {
+        self.timed().pending = Some(Pending::new(bytes));
+    }
+
+    fn timed(&mut self) -> &mut Timed {
+        match self {
             Line::Plain(timed) => timed,
             Line::Secure(stream) => &mut stream.sock,
-        };
-        timed.deadline = Instant::now() + patience;
+        }
     }
 
     /// Says over TLS that nothing more will be sent.
@@ -80,7 +91,13 @@ impl Read for Line {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Line::Plain(timed) => timed.read(buffer),
-            Line::Secure(stream) => stream.read(buffer),
+            Line::Secure(stream) => {
+                let StreamOwned { conn, sock } = &mut **stream;
+                match &mut sock.pending {
+                    Some(pending) => pending.read(&mut sock.stream, Some(conn), buffer, sock.deadline),
+                    None => stream.read(buffer),
+                }
+            }
         }
     }
 }
@@ -113,6 +130,9 @@ impl Timed {
 
 impl Read for Timed {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(pending) = &mut self.pending {
+            return pending.read(&mut self.stream, None, buffer, self.deadline);
+        }
         self.stream.set_read_timeout(Some(self.left()?))?;
         self.stream.read(buffer).map_err(patience)
     }

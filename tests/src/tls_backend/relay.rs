@@ -5,8 +5,8 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustls::ServerConnection;
-use socket2::Socket;
 
+use super::Drip;
 use crate::backend;
 use crate::client::Ending;
 use crate::nonblocking::is_not_yet;
@@ -20,7 +20,7 @@ const IDLE: Timespec = Timespec { tv_sec: 120, tv_nsec: 0 };
 /// Two connections, and what is on its way from one to the other.
 struct Relay<'a> {
     tls: ServerConnection,
-    client: &'a Socket,
+    client: Drip<'a>,
     backend: TcpStream,
     to_backend: Vec<u8>,
     /// How the client ended its side, once it has.
@@ -34,14 +34,14 @@ struct Relay<'a> {
 /// it did. `is_announced` says, when the backend ends, whether the client is told so (close_notify).
 pub(super) fn run(
     tls: ServerConnection,
-    client: &Socket,
+    client: Drip<'_>,
     backend: SocketAddr,
     is_announced: impl Fn() -> bool,
 ) -> io::Result<Option<Ending>> {
     let backend = TcpStream::connect(backend)?;
     backend.set_nodelay(true)?;
     backend.set_nonblocking(true)?;
-    client.set_nonblocking(true)?;
+    client.socket.set_nonblocking(true)?;
     let mut relay = Relay {
         tls,
         client,
@@ -76,7 +76,7 @@ impl Relay<'_> {
         };
         let of_client = want(self.reads_client(), self.tls.wants_write());
         let of_backend = want(self.reads_backend(), !self.to_backend.is_empty());
-        let mut both = [PollFd::new(self.client, of_client), PollFd::new(&self.backend, of_backend)];
+        let mut both = [PollFd::new(self.client.socket, of_client), PollFd::new(&self.backend, of_backend)];
         match poll(&mut both, Some(&IDLE))? {
             0 => Err(ErrorKind::TimedOut.into()),
             _ => Ok(()),
@@ -91,11 +91,14 @@ impl Relay<'_> {
         !self.has_backend_ended && !self.tls.wants_write()
     }
 
+    /// What the backend says in one segment, its end included, goes out in one.
     fn advance(&mut self, is_announced: &impl Fn() -> bool) -> io::Result<()> {
         self.hear_client()?;
         self.tell_backend()?;
+        self.client.socket.set_tcp_cork(self.client.most == usize::MAX)?;
         self.hear_backend(is_announced)?;
-        self.tell_client()
+        self.tell_client()?;
+        self.client.socket.set_tcp_cork(false)
     }
 
     fn hear_client(&mut self) -> io::Result<()> {
@@ -186,7 +189,7 @@ impl Relay<'_> {
         if self.has_backend_ended && !self.has_told[0] {
             self.has_told[0] = true;
             // As above.
-            let _ = self.client.shutdown(Shutdown::Write);
+            let _ = self.client.socket.shutdown(Shutdown::Write);
         }
         Ok(())
     }
@@ -194,7 +197,7 @@ impl Relay<'_> {
     /// The backend has failed: so does the connection with the client.
     fn reset(&self, error: io::Error) -> io::Error {
         // One that is gone cannot be reset.
-        let _ = backend::reset(self.client);
+        let _ = backend::reset(self.client.socket);
         error
     }
 }

@@ -40,5 +40,6 @@ mod stalls;
 mod stopping;
 mod timeouts;
 mod times;
+mod tls_backends;
 mod tls_front;
 mod upgrades;

@@ -125,6 +125,17 @@ pub(super) fn cut_chunked(
     end()
 }
 
+/// A body whose end nothing but the connection's end could show.
+pub(super) fn cut_endless(
+    connection: &mut Connection,
+    request: &mut Request,
+    stage: &Stage,
+) -> io::Result<()> {
+    say(connection, request, "HTTP/1.1 200 OK\r\n\r\nhalf")?;
+    stage.wait_for_client(&request.target);
+    end()
+}
+
 pub(super) fn stop_midway(connection: &mut Connection, request: &mut Request, _: &Stage) -> io::Result<()> {
     say(connection, request, HALF)?;
     connection.drain()

@@ -10,13 +10,14 @@ use evenkeel_tests::raw::{Connection, RawBackend};
 use tempfile::TempDir;
 
 use super::acts;
+use super::lines::{Papers, Seat};
 use super::row::{Row, World};
 use super::stage::Stage;
 
 /// Three addresses that are bad, and what keeps them so.
 pub(super) struct Badness {
     pub(super) addresses: Vec<String>,
-    _backends: Vec<RawBackend>,
+    _backends: Vec<Seat>,
     _refusing: Vec<Refusing>,
     _full: Vec<FullQueue>,
     _folder: TempDir,
@@ -24,7 +25,7 @@ pub(super) struct Badness {
 }
 
 impl Badness {
-    pub(super) fn of(row: &Row, stage: &Arc<Stage>) -> Badness {
+    pub(super) fn of(row: &Row, papers: &Papers, stage: &Arc<Stage>) -> Badness {
         let folder = tempfile::tempdir().unwrap();
         let mut bad = Badness {
             addresses: Vec::new(),
@@ -35,15 +36,15 @@ impl Badness {
             _sockets: Vec::new(),
         };
         for number in 1..=3 {
-            let address = bad.one(row.world, number, stage);
+            let address = bad.one(row.world, number, papers, stage);
             bad.addresses.push(address);
         }
         bad
     }
 
-    fn one(&mut self, world: World, number: usize, stage: &Arc<Stage>) -> String {
+    fn one(&mut self, world: World, number: usize, papers: &Papers, stage: &Arc<Stage>) -> String {
         let path = self._folder.path().join(format!("{number}.sock"));
-        match world {
+        let address = match world {
             World::Refused => {
                 self._refusing.push(Refusing::default());
                 self._refusing[number - 1].address()
@@ -63,10 +64,20 @@ impl Badness {
             World::NoName => format!("nowhere-{number}.invalid:80"),
             World::Says(_) | World::SaysLast(_) | World::Acts(_) => {
                 let backend = backend(format!("bad-{number}"), Some(world), stage.clone());
-                self._backends.push(backend);
-                self._backends[number - 1].address()
+                return self.sit(papers.seat(backend, true));
             }
-        }
+            World::Fakes(fake) => {
+                let backend = backend(format!("bad-{number}"), None, stage.clone());
+                return self.sit(papers.fake(backend, fake));
+            }
+        };
+        papers.url(&address)
+    }
+
+    fn sit(&mut self, seat: Seat) -> String {
+        let address = seat.address.clone();
+        self._backends.push(seat);
+        address
     }
 }
 

@@ -1,6 +1,6 @@
 //! The client's side of a cell: one request, and what came of it.
 
-use std::io::{self, ErrorKind, Write};
+use std::io;
 use std::net::{Shutdown, SocketAddr};
 
 use evenkeel_tests::balancer::SOON;
@@ -9,6 +9,7 @@ use evenkeel_tests::response::Response;
 use evenkeel_tests::wait;
 
 use super::cells::{Cell, Kind};
+use super::lines::Papers;
 use super::row::{Asking, Ending, Row};
 use super::stage::Stage;
 
@@ -27,8 +28,15 @@ pub(super) enum Seen {
 }
 
 /// Asks once, on a connection of its own.
-pub(super) fn ask(address: SocketAddr, row: &Row, cell: Cell, target: &str, stage: &Stage) -> Seen {
-    let mut client = Client::connect(address);
+pub(super) fn ask(
+    address: SocketAddr,
+    papers: &Papers,
+    row: &Row,
+    cell: Cell,
+    target: &str,
+    stage: &Stage,
+) -> Seen {
+    let mut client = papers.connect(address);
     let body = body(row, cell);
     let head = head(row, cell, target, body.len());
     let is_sent = client.try_send(head.as_bytes());
@@ -39,22 +47,18 @@ pub(super) fn ask(address: SocketAddr, row: &Row, cell: Cell, target: &str, stag
         let _ = client.try_send(&body);
         return leave(client, cell, target, stage);
     }
-    let stream = client.stream().try_clone().expect("descriptors left");
-    std::thread::scope(|scope| {
-        // A large body may find nobody who reads it.
-        let sending = stream.try_clone().expect("descriptors left");
-        scope.spawn(move || (&sending).write_all(&body));
-        let seen = match row.ending {
-            Ending::Broken => until_the_end(&mut client, target, stage),
-            Ending::Told | Ending::Relayed | Ending::Left => match client.try_response(cell.kind.method()) {
-                Ok(response) => Seen::Response(response),
-                Err(error) => Seen::Nothing(error),
-            },
-        };
-        stage.note_answered(target);
-        let _ = stream.shutdown(Shutdown::Both);
-        seen
-    })
+    // A large body may find nobody who reads it.
+    client.send_beside(body);
+    let seen = match row.ending {
+        Ending::Broken => until_the_end(&mut client, target, stage),
+        Ending::Told | Ending::Relayed | Ending::Left => match client.try_response(cell.kind.method()) {
+            Ok(response) => Seen::Response(response),
+            Err(error) => Seen::Nothing(error),
+        },
+    };
+    stage.note_answered(target);
+    let _ = client.stream().shutdown(Shutdown::Both);
+    seen
 }
 
 fn head(row: &Row, cell: Cell, target: &str, length: usize) -> String {
@@ -96,11 +100,8 @@ fn until_the_end(client: &mut Client, target: &str, stage: &Stage) -> Seen {
 
 /// Leaves as soon as a bad backend has the request, or reads what a good one answers.
 fn leave(mut client: Client, cell: Cell, target: &str, stage: &Stage) -> Seen {
-    let is_answered = wait::until(SOON, "the request to arrive", || {
-        let is_answered = is_readable(&client);
-        (is_answered || stage.is_at_a_bad_one(target)).then_some(is_answered)
-    });
-    if is_answered {
+    wait::until_true(SOON, "the request to arrive", || !stage.delivered(target).is_empty());
+    if !stage.is_at_a_bad_one(target) {
         return match client.try_response(cell.kind.method()) {
             Ok(response) => Seen::Response(response),
             Err(error) => Seen::Nothing(error),
@@ -109,12 +110,4 @@ fn leave(mut client: Client, cell: Cell, target: &str, stage: &Stage) -> Seen {
     drop(client);
     stage.wait_until_closed(target);
     Seen::Left
-}
-
-fn is_readable(client: &Client) -> bool {
-    let stream = client.stream();
-    stream.set_nonblocking(true).unwrap();
-    let peeked = stream.peek(&mut [0]);
-    stream.set_nonblocking(false).unwrap();
-    !matches!(peeked, Err(error) if error.kind() == ErrorKind::WouldBlock)
 }

@@ -1,7 +1,7 @@
 //! What follows from a row for one cell.
 
 use super::cells::{Bad, Cell, Kind};
-use super::row::{Asking, Ending, Retry, Row, Weight};
+use super::row::{Asking, Ending, Retry, Row, Weight, World};
 
 /// What a cell has to look like.
 #[derive(Debug)]
@@ -40,7 +40,8 @@ pub(super) fn expected(row: &Row, cell: Cell) -> Expected {
     let deliveries = match row.asking {
         Asking::BadChunk => None,
         Asking::TooMuch => Some(0),
-        _ if never_sent => Some(answered),
+        // Whoever is wrong about TLS has no request, even if it was sent.
+        _ if never_sent || matches!(row.world, World::Fakes(_)) => Some(answered),
         _ => Some(failed + answered + usize::from(is_refreshed)),
     };
     let attempts = match row.asking {
@@ -51,8 +52,8 @@ pub(super) fn expected(row: &Row, cell: Cell) -> Expected {
         _ if row.ending == Ending::Left => Some(0),
         _ if row.asking == Asking::AfterEjections => None,
         Weight::None => Some(0),
-        // Sent to two and failed on both: it may be what broke them.
-        _ if row.class != "not_sent" && failed > 1 => Some(0),
+        // Sent to two and failed on both: it may be what broke them, though not what broke TLS.
+        _ if row.class != "not_sent" && failed > 1 && row.tls_detail.is_empty() => Some(0),
         // Of a pool that fails as a whole for what may be this side's fault, nobody is ejected once all of it is seen.
         Weight::Hard if row.origin == "proxy" && failed > 1 => None,
         // Of three, two are kept.

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::cells::{Bad, Cell};
 use super::client::Seen;
 use super::expected::{Expected, expected};
+use super::lines::Lines;
 use super::row::{Asking, Ending, Row};
 use super::stage::Stage;
 
@@ -17,12 +18,14 @@ pub(super) struct Evidence<'a> {
     pub(super) log: &'a [Value],
     pub(super) stage: &'a Stage,
     pub(super) metrics: &'a Metrics,
+    pub(super) lines: Lines,
 }
 
 /// A case against the product; each complaint is a sentence.
 struct Case<'a> {
     row: &'a Row,
     cell: Cell,
+    lines: Lines,
     expected: Expected,
     entry: &'a Value,
     complaints: Vec<String>,
@@ -43,7 +46,8 @@ pub(super) fn judge(row: &Row, cell: Cell, evidence: &Evidence<'_>) -> Vec<Strin
         return vec![format!("no request met the bad backend; the log has {:?}", evidence.log)];
     };
     let entry = entry_of(target).expect("it was waited for");
-    let mut case = Case { row, cell, expected: expected(row, cell), entry, complaints: Vec::new() };
+    let (lines, expected) = (evidence.lines, expected(row, cell));
+    let mut case = Case { row, cell, lines, expected, entry, complaints: Vec::new() };
     case.client(seen);
     case.deliveries(evidence.stage.delivered(target));
     case.log();
@@ -133,10 +137,25 @@ impl Case<'_> {
         let is_idle_told = row.cause != "stale_reuse" || details.starts_with("stale_reuse: reused idle=");
         self.check(is_idle_told, || format!("idle for how long? {lines:?}"));
         self.check(is_relayed || details.starts_with(token), || format!("details of {token}: {lines:?}"));
+        self.of_tls(item, details, lines);
         if let Some(backend) = self.entry["backend"].as_str() {
             let hop = format!("{}/{backend}", self.cell.pool());
             self.check(item.text("next-hop") == Some(&hop), || format!("next-hop is not {hop}: {lines:?}"));
         }
+    }
+
+    /// More precisely than by its cause.
+    fn of_tls(&mut self, item: &Item, details: &str, lines: &[&str]) {
+        let row = self.row;
+        if !row.tls_detail.is_empty() {
+            let precise = format!("{}: {}", row.cause, row.tls_detail);
+            self.check(details == precise, || format!("details are not {precise}: {lines:?}"));
+        }
+        let alert = item.parameter("alert-id");
+        let number = row.alert.map(Bare::Integer);
+        self.check(alert == number.as_ref(), || format!("alert-id is not {number:?}: {lines:?}"));
+        let is_named = item.parameter("alert-message").is_some();
+        self.check(is_named == row.alert.is_some(), || format!("alert-message: {lines:?}"));
     }
 
     fn broken(&mut self, text: &str, end: &std::io::Result<()>) {
@@ -144,6 +163,8 @@ impl Case<'_> {
         self.check(!is_patient, || "the transfer never ended".into());
         self.check(text.starts_with("HTTP/1.1 200 "), || format!("not the backend's head: {text:?}"));
         let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        let is_announced = self.lines != Lines::Cleartext && end.is_ok();
+        self.check(!is_announced, || "its end was announced, as if it were whole".into());
         let is_whole = body.len() >= 10 && !text.contains("hunked") || text.ends_with("\r\n0\r\n\r\n");
         self.check(!is_whole, || format!("it looks whole: {text:?}"));
     }
@@ -179,6 +200,9 @@ impl Case<'_> {
         if !row.detail.is_empty() {
             self.is("detail", entry["detail"].as_str(), Some(row.detail));
         }
+        if !row.tls_detail.is_empty() && is_failure {
+            self.is("detail", entry["detail"].as_str(), Some(row.tls_detail));
+        }
         self.tries();
     }
 
@@ -197,6 +221,8 @@ impl Case<'_> {
         });
         for one in tries.iter().filter(|one| one["cause"] != "stale_reuse") {
             self.is("cause of a try", one["cause"].as_str(), Some(row.cause));
+            let detail = Some(row.tls_detail).filter(|detail| !detail.is_empty());
+            self.is("detail of a try", one["detail"].as_str(), detail);
             self.is("class of a try", one["class"].as_str(), Some(row.class));
             self.check(one["duration_seconds"].is_f64(), || format!("no duration: {one}"));
         }

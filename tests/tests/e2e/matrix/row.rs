@@ -2,6 +2,7 @@
 
 use super::acts::Act;
 use super::cells::{Bad, Kind, Wire};
+use super::fakes::Fake;
 
 /// Who may be retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +56,8 @@ pub(super) enum World {
     /// It answers so, and closes in the same segment.
     SaysLast(&'static str),
     Acts(Act),
+    /// It is wrong about TLS.
+    Fakes(Fake),
 }
 
 /// How the client asks.
@@ -98,6 +101,11 @@ pub(super) struct Row {
     pub(super) listener: &'static str,
     /// The token of a client's own fault.
     pub(super) detail: &'static str,
+    /// What was wrong with TLS, and the number of the alert that said so.
+    pub(super) tls_detail: &'static str,
+    pub(super) alert: Option<i64>,
+    /// Whether the good backends' key is pinned.
+    pub(super) is_pinned: bool,
     /// A reused connection failed first: a free attempt on a fresh one to the same backend, where it is allowed.
     pub(super) is_stale: bool,
     /// A field that the client gets.
@@ -130,6 +138,9 @@ pub(super) fn told(
         pool: "",
         listener: "",
         detail: "",
+        tls_detail: "",
+        alert: None,
+        is_pinned: false,
         is_stale: false,
         field: None,
         kinds: Kind::ALL,

@@ -1,7 +1,7 @@
 //! The table of failures, row by row, as clients, backends, log and metrics are to see it.
 //!
 //! Left out, because loopback cannot show it: N2 (a resolver that hangs), N5 and N6 (there is no queue), N9, C2 (a reset in the
-//! midst of the handshake), T1 to T4 and B5 (TLS), M1 to M5 (HTTP/2), I1 and I2. By themselves stand N7 (`retry_rules`), R10
+//! midst of the handshake), M1 to M5 (HTTP/2), I1 and I2; T1 to T4 and B5 are in `tls_rows`. By themselves stand N7 (`retry_rules`), R10
 //! (`stalls`), N8 (`exhaustion`, `ports`) and K3 (`slow_clients`).
 
 use super::acts;

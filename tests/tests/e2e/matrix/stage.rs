@@ -7,9 +7,7 @@ use std::time::{Duration, Instant};
 
 use evenkeel_tests::backend::Refusing;
 use evenkeel_tests::balancer::{Evenkeel, SOON};
-use evenkeel_tests::client::Client;
 use evenkeel_tests::metrics::Metrics;
-use evenkeel_tests::raw::RawBackend;
 use evenkeel_tests::tools::tool;
 use evenkeel_tests::wait;
 use serde_json::Value;
@@ -19,6 +17,7 @@ use super::cells::{Bad, Cell, Wire};
 use super::client::{Seen, ask};
 use super::expected::expected;
 use super::judge::{Evidence, judge};
+use super::lines::{Lines, NAME, Papers};
 use super::row::{Asking, Row, World};
 
 /// What the backends note, and what they wait for.
@@ -69,28 +68,29 @@ impl Stage {
 }
 
 /// Runs all cells of a row, and tells what is not as the table says.
-pub(super) fn run(row: &Row) -> Vec<String> {
+pub(super) fn run(row: &Row, lines: Lines) -> Vec<String> {
     let stage = Arc::new(Stage::default());
-    let bad = Badness::of(row, &stage);
-    let good = ["good-1", "good-2"].map(|name| backend(name.into(), None, stage.clone()));
-    let good = good.each_ref().map(RawBackend::address);
+    let papers = Papers::new(lines);
+    let bad = Badness::of(row, &papers, &stage);
+    let good = ["good-1", "good-2"].map(|name| papers.seat(backend(name.into(), None, stage.clone()), false));
+    let good = good.each_ref().map(|seat| seat.address.clone());
     let cells = cells(row);
     let refusing = Refusing::default();
-    let text = configuration(row, &cells, &bad.addresses, &good, &refusing);
+    let text = configuration(row, &papers, &cells, [&bad.addresses, &good], &refusing);
     let evenkeel = Evenkeel::start_with(&text, |command| {
         if matches!(row.world, World::Forbidden) {
             give_up_privileges(command);
         }
     });
     let address = evenkeel.address();
-    prepare(row, &cells, &evenkeel);
+    prepare(row, &papers, &cells, &evenkeel);
     let seen: Vec<Vec<(String, Seen)>> = std::thread::scope(|scope| {
-        let stage = &*stage;
+        let (stage, papers) = (&*stage, &papers);
         let asking = cells.iter().map(|cell| {
             scope.spawn(move || {
                 let requests = if cell.bad == Bad::One { 3 } else { 1 };
                 let target = |number| format!("/{}/{number}", cell.pool());
-                let ask = |target: String| (target.clone(), ask(address, row, *cell, &target, stage));
+                let ask = |target: String| (target.clone(), ask(address, papers, row, *cell, &target, stage));
                 (1..=requests).map(target).map(ask).collect()
             })
         });
@@ -99,16 +99,17 @@ pub(super) fn run(row: &Row) -> Vec<String> {
             |thread: std::thread::ScopedJoinHandle<'_, _>| thread.join().expect("a client does not panic");
         asking.into_iter().map(join).collect()
     });
-    fence(&evenkeel);
+    fence(&papers, &evenkeel);
     let paths: Vec<&str> = seen.iter().flatten().map(|(target, _)| target.as_str()).collect();
     let log = log_of(&evenkeel, &paths);
     let metrics = settled(row, &cells, &evenkeel);
     let mut complaints = Vec::new();
     for (cell, seen) in cells.iter().zip(&seen) {
-        let evidence = Evidence { seen, log: &log, stage: &stage, metrics: &metrics };
+        let evidence = Evidence { seen, log: &log, stage: &stage, metrics: &metrics, lines };
         let found = judge(row, *cell, &evidence);
         if !found.is_empty() {
-            complaints.push(format!("{} {}: {cell}:\n    {}", row.id, row.cause, found.join("\n    ")));
+            let found = found.join("\n    ");
+            complaints.push(format!("{} {}, {lines:?}: {cell}:\n    {found}", row.id, row.cause));
         }
     }
     complaints
@@ -125,8 +126,8 @@ fn cells(row: &Row) -> Vec<Cell> {
 }
 
 /// Leaves an idle connection with each backend, or no backend in service, where cells want that.
-fn prepare(row: &Row, cells: &[Cell], evenkeel: &Evenkeel) {
-    let mut client = Client::connect(evenkeel.address());
+fn prepare(row: &Row, papers: &Papers, cells: &[Cell], evenkeel: &Evenkeel) {
+    let mut client = papers.connect(evenkeel.address());
     let is_reused = |cell: &&Cell| cell.wire == Wire::Reused;
     for cell in cells.iter().filter(is_reused) {
         for _ in 0..3 {
@@ -147,7 +148,14 @@ fn prepare(row: &Row, cells: &[Cell], evenkeel: &Evenkeel) {
     }
 }
 
-fn configuration(row: &Row, cells: &[Cell], bad: &[String], good: &[String], fence: &Refusing) -> String {
+fn configuration(
+    row: &Row,
+    papers: &Papers,
+    cells: &[Cell],
+    [bad, good]: [&[String]; 2],
+    fence: &Refusing,
+) -> String {
+    let tls = papers.of_pool(&more_of_tls(row, papers));
     let (mut routes, mut pools) = (String::new(), String::new());
     let host = if row.asking == Asking::Elsewhere { "host: elsewhere.example, " } else { "" };
     for cell in cells {
@@ -165,20 +173,32 @@ fn configuration(row: &Row, cells: &[Cell], bad: &[String], good: &[String], fen
         });
         let settings = if in_health.is_some() { "" } else { row.pool };
         pools.push_str(&format!(
-            "  {pool}:\n    backends: [{}]\n    health: {{ eject: {{ consecutive: 1, wait: 60s }}{health} }}\n    {settings}\n",
+            "  {pool}:\n    backends: [{}]\n    health: {{ eject: {{ consecutive: 1, wait: 60s }}{health} }}\n    {settings}\n    {tls}\n",
             backends.join(", ")
         ));
     }
     format!(
         "access_log: {{ path: stdout }}\nworkers: 1\n\
-         listeners: [{{ name: edge, address: \"127.0.0.1:0\"{}{} }}]\n\
+         listeners: [{{ name: edge, address: \"127.0.0.1:0\"{}{}{} }}]\n\
          routes:\n{routes}  - match: {{ path: /fence }}\n    pool: fence\n\
-         pools:\n{pools}  fence: {{ backends: [\"{}\", \"{}\"], health: {{ eject: {{ consecutive: 1 }} }} }}\n",
+         pools:\n{pools}  fence: {{ backends: [\"{}\", \"{}\"], health: {{ eject: {{ consecutive: 1 }} }}{} }}\n",
         if row.listener.is_empty() { "" } else { ", " },
         row.listener,
-        fence.address(),
+        papers.of_listener(),
+        papers.url(&fence.address()),
         good[0],
+        if tls.is_empty() { tls } else { format!(", {tls}") },
     )
+}
+
+/// What this row needs in the `tls` of its pools.
+fn more_of_tls(row: &Row, papers: &Papers) -> String {
+    match row.world {
+        // A socket has no host that its certificate could be for.
+        World::NoSocket | World::Forbidden => format!(", server_name: {NAME}"),
+        _ if row.is_pinned => format!(", pins: [\"{}\"]", papers.backend.pin()),
+        _ => String::new(),
+    }
 }
 
 fn named((name, address): (&str, &String)) -> String {
@@ -186,8 +206,8 @@ fn named((name, address): (&str, &String)) -> String {
 }
 
 /// Whatever was to be ejected by earlier requests is ejected when a backend of these last ones is.
-fn fence(evenkeel: &Evenkeel) {
-    let mut client = Client::connect(evenkeel.address());
+fn fence(papers: &Papers, evenkeel: &Evenkeel) {
+    let mut client = papers.connect(evenkeel.address());
     wait::until_true(SOON, "the last ejection", || {
         client.get("/fence");
         evenkeel.metrics().sum("evenkeel_backend_ejections_total", &[("pool", "fence")]) == 1.0

@@ -9,6 +9,7 @@ use evenkeel_tests::client::Client;
 use evenkeel_tests::mutate::Dice;
 use evenkeel_tests::response::Response;
 use evenkeel_tests::structured;
+use evenkeel_tests::tls_client::TlsClient;
 use evenkeel_tests::wait;
 
 use super::POOLS;
@@ -96,12 +97,21 @@ impl Kind {
 }
 
 /// Some requests one after the other, on one connection for as long as it lasts.
-pub(super) fn converse(address: SocketAddr, (seed, run): (u64, u64), ledger: &Ledger, tally: &Tally) {
+pub(super) fn converse(
+    (address, tls): (SocketAddr, Option<&TlsClient>),
+    (seed, run): (u64, u64),
+    ledger: &Ledger,
+    tally: &Tally,
+) {
+    let connect = || match tls {
+        None => Client::connect(address),
+        Some(tls) => Client::secure(address, tls),
+    };
     let mut dice = Dice::new(seed);
     let mut connection = None;
     for number in 0..=dice.below(8) as u64 {
         let id = Id { seed, number, run };
-        let client = connection.take().unwrap_or_else(|| Client::connect(address));
+        let client = connection.take().unwrap_or_else(connect);
         connection = exchange(client, id, &mut dice, ledger, tally);
     }
 }
