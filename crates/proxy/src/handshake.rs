@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use evenkeel_model::HandshakeFailure;
-use evenkeel_tls::{Error, Session, Step};
+use evenkeel_tls::{Error, PeerIncompatible, Session, Step};
 use evenkeel_upstream::{Alarm, Broken, Handshake, Socket};
 
 use crate::core::Core;
@@ -128,10 +128,17 @@ impl Failed {
     /// Sends the alert that says so: it fits, or the client has not read for a while.
     fn told(why: HandshakeFailure, error: Error, mut handshake: Handshake) -> Failed {
         let _ = poll_once(|cx| handshake.poll_send(cx));
+        let what = match &error {
+            // rustls misses the extension before it looks at the version.
+            Error::PeerIncompatible(PeerIncompatible::SignatureAlgorithmsExtensionRequired) => {
+                "the client speaks TLS 1.1 or older".to_owned()
+            }
+            other => other.to_string(),
+        };
         let text = match (why, handshake.session().server_name()) {
             (HandshakeFailure::UnknownName, Some(name)) => format!("no certificate is for {name}"),
-            (_, Some(name)) => format!("{error}; the client asked for {name}"),
-            (_, None) => error.to_string(),
+            (_, Some(name)) => format!("{what}; the client asked for {name}"),
+            (_, None) => what,
         };
         Failed::Tls(why, text, handshake.give_up().0)
     }

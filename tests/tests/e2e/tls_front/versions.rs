@@ -82,6 +82,8 @@ fn nobody_gets_older_versions() {
         assert!(said.contains(":SSL alert number ") && said.contains("New, (NONE)"), "{said}");
     }
     front.expect_failures("nothing_in_common", 2);
+    let event = front.event("TLS handshakes with clients failed");
+    assert_eq!(event["last_error"], "the client speaks TLS 1.1 or older", "{event}");
 }
 
 #[test]
