@@ -195,11 +195,9 @@ impl Session {
             self.plain.consume(count);
             return Ok(Read::Bytes(count));
         }
-        let mut filled = 0;
-        loop {
-            if self.has_ended || (self.incoming.is_empty() && !self.state().wants_write()) {
-                break;
-            }
+        let (mut filled, mut may_say_more) = (0, self.state().wants_write());
+        // Also without anything new: the end may stand behind something that it wants to send.
+        while !self.has_ended && (may_say_more || !self.incoming.is_empty()) {
             let (turn, count) = match self.turn(Job::Read, &mut room[filled..]) {
                 Ok(turned) => turned,
                 // What came before the failure is good.
@@ -207,6 +205,7 @@ impl Session {
                 Err(error) => return Err(error),
             };
             filled += count;
+            may_say_more = matches!(turn, Turn::Again) || self.state().wants_write();
             match turn {
                 Turn::Again => {}
                 Turn::Data if filled == room.len() => break,

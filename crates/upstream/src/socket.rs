@@ -154,6 +154,8 @@ impl Socket {
         }
         let mut byte = [0];
         match self.poll_read(&mut Context::from_waker(Waker::noop()), &mut byte) {
+            // The rest of a record that has come in part could be taken for the next answer.
+            Poll::Pending if self.tls().is_some_and(Tls::is_within_record) => Idleness::Spoilt,
             Poll::Pending => Idleness::Quiet,
             Poll::Ready(_) => Idleness::Spoilt,
         }

@@ -116,6 +116,11 @@ impl Tls {
         self.sending > 0 && self.flushed > self.flushed_before
     }
 
+    /// Whether a record has come in part.
+    pub(crate) fn is_within_record(&self) -> bool {
+        !self.session.unread().is_empty()
+    }
+
     pub(crate) fn flushed(&self) -> u64 {
         self.flushed
     }
@@ -145,7 +150,7 @@ impl Tls {
                 Ok((count, _)) => self.session.received(count),
                 Err(error) => {
                     self.session.settle();
-                    return error == Errno::AGAIN && self.session.unread().is_empty();
+                    return error == Errno::AGAIN && !self.is_within_record();
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use std::io::IoSlice;
 
-use evenkeel_tls::{Error, Read, Session};
+use evenkeel_tls::{Error, Read, Session, Step};
 use rustls::version::{TLS12, TLS13};
 
 use crate::authority::{Authority, client, dial, server};
@@ -132,6 +132,26 @@ fn an_end_is_said_and_an_end_that_is_not_said_is_none() {
     let bytes = one.take();
     other.give(&bytes[..bytes.len() - 1]);
     assert_eq!(other.read(&mut room).unwrap(), Read::NeedsMore);
+}
+
+#[test]
+fn an_end_that_comes_with_the_last_message_of_the_handshake_is_seen() {
+    let ca = Authority::new("ca");
+    let mut one = Session::connect(&dial(&client(&ca), "a.test")).unwrap();
+    let mut other = Session::accept(&server(&ca.issue(&["a.test"]))).unwrap();
+    assert_eq!(one.step(), Ok(Step::Blocked));
+    other.give(&one.take());
+    assert_eq!(other.step(), Ok(Step::Blocked));
+    one.give(&other.take());
+    assert_eq!(one.step(), Ok(Step::Done));
+    write(&mut one, b"request");
+    one.close();
+    other.give(&one.take());
+    assert_eq!(other.step(), Ok(Step::Done));
+    assert!(!other.take().is_empty(), "a ticket stands before everything else");
+    let mut room = [0; 100];
+    assert_eq!(other.read(&mut room).unwrap(), Read::Bytes(7));
+    assert_eq!(other.read(&mut room).unwrap(), Read::Ended);
 }
 
 #[test]

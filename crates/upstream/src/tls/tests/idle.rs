@@ -39,6 +39,26 @@ fn until_something_came(socket: &Socket) {
 }
 
 #[tokio::test]
+async fn a_record_that_has_come_in_part_spoils_an_idle_connection() {
+    let (ca, address, go, told) = server(|stream| {
+        // The header of a record, and nothing behind it yet.
+        stream.sock.write_all(b"\x17\x03\x03\x00\x40").unwrap();
+    });
+    let Connection { mut socket, .. } = secured(address, &ca.dial()).await.unwrap();
+    exchange(&mut socket, "GET\r\n\r\n", "ok").await;
+    assert!(socket.is_quiet() && socket.look() == Idleness::Quiet);
+    go.send(()).unwrap();
+    assert_eq!(told.recv_timeout(LONG), Ok(None));
+    until_something_came(&socket);
+    while socket.look() == Idleness::Quiet {
+        // The reactor may not know of it yet.
+        tokio::task::yield_now().await;
+    }
+    assert!(!socket.is_quiet());
+    assert_eq!(socket.look(), Idleness::Spoilt, "and it stays so");
+}
+
+#[tokio::test]
 async fn what_tls_itself_says_late_does_not_spoil_an_idle_connection() {
     let (ca, address, go, told) = server(|stream| {
         // As a ticket would, it comes behind the answer; and this one asks for a reply.
