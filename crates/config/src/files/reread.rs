@@ -10,7 +10,8 @@ use evenkeel_tls::{
 use super::carry::client;
 use super::read::Fault;
 use super::{
-    ListenerFiles, PoolFiles, Reread, Source, SystemRoots, Taken, authorities, judge_client, judge_server,
+    ListenerFiles, Pair, PoolFiles, Reread, Source, SystemRoots, Taken, authorities, judge_client,
+    judge_server,
 };
 use crate::Plan;
 use crate::plan::Warnings;
@@ -184,11 +185,16 @@ impl Source {
         let before = self.pairs.iter().zip(before);
         let mut now = Vec::new();
         for (pair, result) in loaded.found {
+            let old = before.clone().find(|(old, _)| old.certificate == pair.certificate);
+            let is_good = |identity: &Identity| findings.now <= identity.facts().not_after;
+            let result = match (result, old) {
+                (Ok(new), Some((_, old))) if !is_good(&new) && is_good(old) => Err(self.expired(&pair)),
+                (result, _) => result,
+            };
             match result {
                 Ok(identity) => now.push((pair, identity)),
                 Err(fault) => {
                     findings.tell(&self.at, &fault);
-                    let old = before.clone().find(|(old, _)| old.certificate == pair.certificate);
                     now.extend(old.map(|(pair, identity)| (pair.clone(), identity.clone())));
                 }
             }
@@ -209,6 +215,15 @@ impl Source {
         let (pairs, identities) = now.into_iter().unzip();
         self.pairs = pairs;
         identities
+    }
+
+    /// A certificate that is still good must not give way to one that is not.
+    fn expired(&self, pair: &Pair) -> Fault {
+        let message = format!(
+            "the new certificate in `{}` has expired; the one before goes on",
+            pair.certificate.display()
+        );
+        Fault::new(self.origin.key("certificate"), Code::Expired, message, "put one there that is valid")
     }
 }
 

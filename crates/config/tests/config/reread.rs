@@ -112,6 +112,21 @@ fn a_renewed_certificate_is_taken_and_the_others_stay() {
 }
 
 #[test]
+fn a_good_certificate_does_not_give_way_to_one_that_has_expired() {
+    let mut scene = Scene::new();
+    let before = scene.plan.clone();
+    scene.folder.pair("site", &scene.authority.sign_within(&["site.org"], (2020, 1, 1), (2021, 1, 1)));
+    let problems = scene.reread();
+    let beginning =
+        "listeners[0].tls.certificates[0].certificate: the new certificate in `DIR/site.pem` has expired";
+    assert!(problems.len() == 1 && problems[0].starts_with(beginning), "{problems:?}");
+    assert_eq!(scene.plan, before);
+    scene.folder.pair("site", &scene.authority.sign_until(&["site.org"], (2027, 6, 1)));
+    assert_eq!(scene.reread(), [""; 0]);
+    assert_ne!(scene.plan, before);
+}
+
+#[test]
 fn a_bad_file_keeps_what_was_and_is_told_at_its_key() {
     let mut scene = Scene::new();
     let before = scene.plan.clone();
