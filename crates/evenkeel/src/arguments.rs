@@ -68,7 +68,7 @@ pub(crate) struct RunArguments {
     /// Where clients connect, without a file: IP:PORT, port 0 asks the kernel
     #[arg(long, value_name = "ADDR", requires = "backends")]
     listen: Option<String>,
-    /// A backend, without a file: IP:PORT, NAME:PORT, unix:/PATH or https://NAME[:PORT]; once for each
+    /// A backend, without a file: IP:PORT, NAME:PORT, unix:/PATH or https://NAME:PORT; once for each
     #[arg(long = "backend", value_name = "ADDR", requires = "listen")]
     backends: Vec<String>,
     /// Where /metrics and /api/status are served, without a file, or `off`

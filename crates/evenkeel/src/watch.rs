@@ -1,8 +1,8 @@
 //! Watches certificates, keys, CAs and revocation lists, and reads them again once they changed.
 //!
 //! It looks again and again instead of asking the kernel to be told: that works on every file system and with every way
-//! to exchange a file or a link. The system's CAs are not looked at, only read again with the rest. At most one look or reading is under way, so that a file system that hangs holds up
-//! nothing but the watch itself.
+//! to exchange a file or a link. The system's CAs are not looked at, only read again with the rest. At most one look or
+//! reading is under way, so that a file system that hangs holds up nothing but the watch itself.
 
 mod settling;
 mod sight;

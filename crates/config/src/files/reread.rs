@@ -26,9 +26,9 @@ struct Findings {
 }
 
 impl Plan {
-    /// Reads certificates, keys, CAs (the system's, too) and revocation lists again, though not the configuration itself. One that is no good
-    /// stays as it is. What did not change is the very same, and sessions go on. Its warnings are those of the files now,
-    /// and those that no file can end.
+    /// Reads certificates, keys, CAs (the system's, too) and revocation lists again, though not the configuration itself.
+    /// One that is no good stays as it is. What did not change is the very same, and sessions go on. Its warnings are those
+    /// of the files now, and those that no file can end.
     pub fn reread(&self) -> Reread {
         self.reread_at(SystemTime::now())
     }

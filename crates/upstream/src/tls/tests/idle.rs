@@ -50,7 +50,9 @@ async fn a_record_that_has_come_in_part_spoils_an_idle_connection() {
     go.send(()).unwrap();
     assert_eq!(told.recv_timeout(LONG), Ok(None));
     until_something_came(&socket);
+    let since = Instant::now();
     while socket.look() == Idleness::Quiet {
+        assert!(since.elapsed() < LONG, "it is noticed");
         // The reactor may not know of it yet.
         tokio::task::yield_now().await;
     }
