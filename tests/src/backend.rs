@@ -26,6 +26,10 @@ pub use silent::{FullQueue, Refusing};
 /// Longest that a backend waits for bytes: a test is over by then.
 const IDLE: Duration = Duration::from_secs(120);
 
+/// What the kernel may hold of a backend's answer on one connection, bytes. By itself it takes megabytes, and hundreds of
+/// readers that do not read fill what it has for TCP; then it drops segments of everybody's.
+const SEND_BUFFER: usize = 128 << 10;
+
 /// A running backend; it stops when dropped.
 pub struct Backend {
     shared: Arc<Shared>,
@@ -76,6 +80,7 @@ impl Backend {
     }
 
     fn serve(name: &str, script: Script, socket: Socket, address: Where) -> Backend {
+        socket.set_send_buffer_size(SEND_BUFFER).unwrap();
         socket.listen(1024).expect("a bound socket listens");
         let shared = Arc::new(Shared {
             name: name.to_owned(),

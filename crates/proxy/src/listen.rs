@@ -8,6 +8,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use evenkeel_routing::ListenerRule;
+use evenkeel_upstream::MOST_UNSENT;
 use socket2::{Domain, Socket, Type};
 
 /// Longest queue of connections that nobody has accepted; the kernel's `somaxconn` may make it shorter.
@@ -61,8 +62,9 @@ fn socket(address: SocketAddr) -> io::Result<Socket> {
         // `[::]` and `0.0.0.0` may stand side by side, as an operator expects.
         socket.set_only_v6(true)?;
     }
-    // Accepted sockets inherit it, which saves a system call for each.
+    // Accepted sockets inherit both, which saves system calls for each.
     socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_notsent_lowat(MOST_UNSENT)?;
     socket.set_nonblocking(true)?;
     Ok(socket)
 }

@@ -7,9 +7,15 @@ use std::time::Instant;
 
 use evenkeel_model::{Cause, Endpoint};
 use rustix::io::Errno;
+use socket2::SockRef;
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::Socket;
+
+/// How much of what has not been sent yet the kernel keeps of one connection, bytes. It takes megabytes by itself, and a few
+/// hundred peers that read nothing use up what it has for TCP; then it drops segments of everybody's. What has been sent and is
+/// on its way does not count, so no distance is too long for it (`TCP_NOTSENT_LOWAT`, tcp(7)).
+pub const MOST_UNSENT: u32 = 256 << 10;
 
 /// A connection to a backend, between two requests or in one.
 #[derive(Debug)]
@@ -56,6 +62,7 @@ async fn open(endpoint: &Endpoint) -> io::Result<Socket> {
         Endpoint::Tcp(address) => {
             let stream = TcpStream::connect(address).await?;
             stream.set_nodelay(true)?;
+            SockRef::from(&stream).set_tcp_notsent_lowat(MOST_UNSENT)?;
             Ok(Socket::Tcp(stream))
         }
         Endpoint::Unix(path) => Ok(Socket::Unix(UnixStream::connect(path).await?)),

@@ -15,7 +15,7 @@ mod tls;
 mod turnstile;
 
 pub use alarm::{Alarm, GRAIN, Sweep};
-pub use connect::{ConnectError, Connection, cause_of_connect_error, connect};
+pub use connect::{ConnectError, Connection, MOST_UNSENT, cause_of_connect_error, connect};
 pub use idle::{Idle, Keeping, Taken};
 pub use probe::{Asked, Prober, Verdict};
 pub use resolve::{Resolved, Resolver};

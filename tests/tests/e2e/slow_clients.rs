@@ -53,17 +53,32 @@ fn cost(evenkeel: &Evenkeel, backend: &Backend, begin: impl Fn(&mut Client)) -> 
     (clients, cost)
 }
 
+/// What the kernel keeps of each client's answer, bytes: sent and not confirmed, or not sent.
+fn unsent(evenkeel: &Evenkeel) -> Vec<u64> {
+    let port = format!(":{:04X}", evenkeel.address().port());
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux tells of its sockets");
+    let of_line = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let queued = fields[4].split(':').next()?;
+        let is_established = fields[3] == "01";
+        (is_established && fields[1].ends_with(&port))
+            .then(|| u64::from_str_radix(queued, 16).expect("a size in hexadecimal"))
+    };
+    table.lines().skip(1).filter_map(of_line).collect()
+}
+
 /// Asks as anybody would, while the slow clients send a byte now and then, until every one of them is cut.
 fn expect_all_cut(evenkeel: &Evenkeel, mut clients: Vec<Client>, limit: &str) {
     let mut normal = Client::connect(evenkeel.address());
     let reached = || evenkeel.metrics().sum("evenkeel_listener_limits_reached_total", &[("limit", limit)]);
-    wait::until_true(IN_TIME, limit, || {
+    wait::until_some(IN_TIME, || {
         assert_eq!(normal.get("/").status, 200);
         // One that is cut already takes no more.
         clients.iter_mut().for_each(|client| drop(client.try_send(b"x")));
         wait::pause(Duration::from_millis(100));
-        reached() >= CLIENTS as f64
+        (reached() >= CLIENTS as f64).then_some(())
     });
+    assert_eq!(reached(), CLIENTS as f64, "cut by {limit} within {IN_TIME:?}");
 }
 
 #[test]
@@ -110,6 +125,9 @@ fn a_reader_that_reads_nothing_costs_less_than_64_kib_and_is_cut_in_time() {
         assert!(backend.pattern_bytes() > (CLIENTS * 60_000) as u64, "every response flowed until it stuck");
         println!("a reader that reads nothing, {behind:?}: {cost} bytes");
         assert!(cost < 64 * 1024, "{cost} bytes a client, {behind:?}");
+        let kept = unsent(&evenkeel);
+        assert_eq!(kept.len(), CLIENTS);
+        assert!(kept.iter().all(|&bytes| bytes < 512 * 1024), "the kernel keeps {kept:?}");
         expect_all_cut(&evenkeel, clients, "timeouts.body_idle");
         assert_eq!(backend.deliveries("/behind"), 0);
     }

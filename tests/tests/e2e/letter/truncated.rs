@@ -24,7 +24,8 @@ fn cut(response: Vec<u8>, with_reset: bool) -> Script {
 fn seen(script: Script, version: &str) -> (Result<(), ErrorKind>, String) {
     let (_backend, evenkeel) = rig(script, ", retry: off");
     let mut client = Client::connect(evenkeel.address());
-    client.send(format!("GET / HTTP/{version}\r\nHost: a.test\r\n\r\n"));
+    // So that an answer of evenkeel's own ends, too.
+    client.send(format!("GET / HTTP/{version}\r\nHost: a.test\r\nConnection: close\r\n\r\n"));
     let mut seen = Vec::new();
     let end = client.rest_into(|piece| seen.extend_from_slice(piece)).map_err(|error| error.kind());
     (end, String::from_utf8_lossy(&seen).into_owned())
