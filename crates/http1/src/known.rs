@@ -45,7 +45,7 @@ pub enum Known {
     XForwardedClientCert,
     /// `Forwarded`
     Forwarded,
-    /// `X-Real-IP`, or another `X-Forwarded-` field than those above.
+    /// `X-Real-IP`, `Client-Cert` and `Client-Cert-Chain` (RFC 9440), or another `X-Forwarded-` field than those above.
     ForwardingOther,
     /// `X-Request-Id`
     XRequestId,
@@ -84,6 +84,7 @@ impl Known {
             (10, b'c') if is(b"connection") => Self::Connection,
             (10, b'k') if is(b"keep-alive") => Self::KeepAlive,
             (11, b'r') if is(b"retry-after") => Self::RetryAfter,
+            (11, b'c') if is(b"client-cert") => Self::ForwardingOther,
             (12, b'x') if is(b"x-request-id") => Self::XRequestId,
             (12, b'm') if is(b"max-forwards") => Self::MaxForwards,
             (14, b'c') if is(b"content-length") => Self::ContentLength,
@@ -94,6 +95,7 @@ impl Known {
             (16, b'p') if is(b"proxy-connection") => Self::ProxyConnection,
             (17, b'x') if is(b"x-forwarded-proto") => Self::XForwardedProto,
             (17, b't') if is(b"transfer-encoding") => Self::TransferEncoding,
+            (17, b'c') if is(b"client-cert-chain") => Self::ForwardingOther,
             (18, b'x') if is(b"x-evenkeel-attempt") => Self::Attempt,
             (18, b'p') if is(b"proxy-authenticate") => Self::ProxyAuthenticate,
             (23, b'x') if is(b"x-forwarded-client-cert") => Self::XForwardedClientCert,

@@ -20,7 +20,7 @@ use crate::downstream::{Arrival, Downstream};
 use crate::gate::{Accepted, Gate};
 use crate::handshake::{Failed, shake_hands};
 use crate::input::Input;
-use crate::lobby::Seat;
+use crate::lobby::{Seat, Wait};
 use crate::secure::Secure;
 use crate::serve::serve;
 
@@ -72,11 +72,12 @@ impl Entry {
 
     async fn secured(&self, tls: &ListenerTls, stream: TcpStream, peer: SocketAddr) -> Option<Downstream> {
         let (alarm, counters) = (self.gate.core.sweep.alarm(), self.counters());
-        let share = tls.handshakes.div_ceil(self.listener.counters.iter().count());
-        let Some(seat) = self.gate.lobby.enter(share) else {
+        let lobby = &self.gate.lobby;
+        if lobby.is_full(tls.handshakes, &self.listener.counters) && !lobby.make_room(self.opened) {
             self.cut(HandshakeFailure::Displaced, peer);
             return None;
-        };
+        }
+        let seat = lobby.enter();
         let _open = Open::count(counters);
         match self.shake_hands(tls, stream, &seat, &alarm).await {
             Ok(socket) => {
@@ -87,7 +88,7 @@ impl Entry {
             }
             Err(failed) => {
                 // It keeps its seat: a flood of clients that are refused and do not close is bounded, too.
-                seat.waits_for_client(true);
+                seat.waits_for(Wait::Idle, Instant::now());
                 let mut parting = pin!(self.part(failed, peer, alarm));
                 // The parting first: what failed is counted before anything is waited for.
                 poll_fn(|cx| match parting.as_mut().poll(cx) {

@@ -4,13 +4,14 @@ use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use evenkeel_model::HandshakeFailure;
 use evenkeel_tls::{Error, PeerIncompatible, Session, Step};
 use evenkeel_upstream::{Alarm, Broken, Handshake, Socket};
 
 use crate::core::Core;
-use crate::lobby::Seat;
+use crate::lobby::{Seat, Wait};
 
 /// Longest method that is looked for in what may be plain HTTP.
 const LONGEST_METHOD: usize = 24;
@@ -58,10 +59,9 @@ pub(crate) async fn shake_hands(
 }
 
 async fn steps(core: &Core, mut handshake: Handshake, seat: &Seat) -> Result<Socket, Failed> {
+    seat.waits_for(Wait::Idle, Instant::now());
     loop {
-        seat.waits_for_client(true);
         let received = poll_fn(|cx| handshake.poll_receive(cx)).await;
-        seat.waits_for_client(false);
         if let Err(broken) = received {
             return Err(Failed::of(broken, handshake));
         }
@@ -80,6 +80,7 @@ async fn steps(core: &Core, mut handshake: Handshake, seat: &Seat) -> Result<Soc
                 });
             }
         }
+        seat.waits_for(Wait::Turn, Instant::now());
         let turn = core.turnstile.turn().await;
         // For a client that has left meanwhile nothing is computed.
         if !handshake.session().has_hello()
@@ -91,6 +92,7 @@ async fn steps(core: &Core, mut handshake: Handshake, seat: &Seat) -> Result<Soc
         #[cfg(test)]
         assert!(handshake.session().server_name() != Some("panic.test"), "a test wants this to panic");
         drop(turn);
+        let has_computed = handshake.session().has_hello();
         match stepped {
             Ok(Step::Blocked) => {}
             Ok(Step::Done) => {
@@ -100,7 +102,7 @@ async fn steps(core: &Core, mut handshake: Handshake, seat: &Seat) -> Result<Soc
             }
             Err(error) => return Err(Failed::told(why(&error, handshake.session()), error, handshake)),
         }
-        seat.waits_for_client(true);
+        seat.waits_for(if has_computed { Wait::Answer } else { Wait::Idle }, Instant::now());
         if poll_fn(|cx| handshake.poll_send(cx)).await.is_err() {
             return Err(Failed::Cut(HandshakeFailure::Closed));
         }

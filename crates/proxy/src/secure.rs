@@ -7,6 +7,9 @@ use evenkeel_http1::authority;
 use evenkeel_telemetry::ClientTls;
 use evenkeel_tls::{Identity, Session, forwarded_client_cert};
 
+/// Longest name of a host (RFC 1035, section 2.3.4), so that nobody has something else kept here.
+const LONGEST_NAME: usize = 253;
+
 /// The TLS of a client's connection.
 pub(crate) struct Secure {
     version: &'static str,
@@ -49,6 +52,9 @@ impl Secure {
         // A request of HTTP/1.0 may name nobody.
         let Some((host, _)) = authority(asked) else { return asked.is_empty() };
         let host = host.strip_suffix(b".").unwrap_or(host);
+        if host.len() > LONGEST_NAME {
+            return false;
+        }
         let bare = host.strip_prefix(b"[").and_then(|host| host.strip_suffix(b"]")).unwrap_or(host);
         let is_covered = || {
             let host = str::from_utf8(bare).ok();

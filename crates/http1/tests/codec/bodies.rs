@@ -156,6 +156,8 @@ fn trailers_cannot_frame_route_or_authenticate() {
         "X-Forwarded-For",
         "X-Forwarded-Anything",
         "X-Real-IP",
+        "Client-Cert",
+        "Client-Cert-Chain",
         "X-Request-Id",
         "X-Evenkeel-Drain",
         "Date",

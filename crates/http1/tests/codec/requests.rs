@@ -360,6 +360,8 @@ fn connection_cannot_nominate_what_a_backend_relies_on() {
         "X-Forwarded-Host",
         "X-Forwarded-Port",
         "X-Real-IP",
+        "Client-Cert",
+        "Client-Cert-Chain",
         "X-Request-Id",
         "Date",
         "Cache-Control",

@@ -99,6 +99,24 @@ fn a_handshake_that_waits_for_its_client_makes_room_for_a_new_one() {
 }
 
 #[test]
+fn a_handshake_that_was_computed_is_not_given_away_before_its_client_could_answer() {
+    let ca = Ca::new();
+    let proxy = proxy_before(secured(ListenerTls { handshakes: 2, ..tls(parts(&ca)) }), OK);
+    let half_done = || {
+        let mut client = dial(&proxy, &ca.client(None), "a.test");
+        client.conn.write_tls(&mut client.sock).unwrap();
+        assert_eq!(client.sock.peek(&mut [0]).unwrap(), 1, "evenkeel has said its part");
+        client
+    };
+    let (first, second) = (half_done(), half_done());
+    refusal(&proxy, &ca.client(None), "a.test");
+    for mut client in [first, second] {
+        assert!(ask(&mut client, &get("a.test")).ends_with("ok"));
+    }
+    assert!(ask(&mut dial(&proxy, &ca.client(None), "a.test"), &get("a.test")).ends_with("ok"));
+}
+
+#[test]
 fn refused_clients_that_do_not_close_make_room_for_newer_ones() {
     let ca = Ca::new();
     let proxy = proxy_before(secured(ListenerTls { handshakes: 2, ..tls(parts(&ca)) }), OK);
