@@ -22,10 +22,9 @@ lint: ## Format, clippy, documentation; a warning is an error
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
-# End to end, tests wait more than they work: four at a time, also on two cores.
+# End to end, tests wait more than they work: six at a time, also on two cores.
 test: tools ## Every test, end to end with nginx, haproxy and prometheus
-	cargo build --profile quick -p evenkeel
-	RUST_TEST_THREADS=$(or $(RUST_TEST_THREADS),4) cargo test --workspace
+	RUST_TEST_THREADS=$(or $(RUST_TEST_THREADS),6) cargo test --workspace
 
 bench: tools ## CPU per request beside HAProxy and nginx; BASE=REV compares two builds (ARGS="--quick" and others)
 	cargo build --release -p evenkeel -p evenkeel-tests --bin evenkeel --bin bench

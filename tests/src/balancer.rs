@@ -25,18 +25,18 @@ pub struct Evenkeel {
     admin: SocketAddr,
 }
 
-/// The program: `EVENKEEL_BIN`, else the `quick` profile's beside this test, built if it is missing.
+/// The program: `EVENKEEL_BIN`, else the one beside this test, of the same profile: cargo has built it with the workspace's tests.
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         if let Some(path) = std::env::var_os("EVENKEEL_BIN") {
             return path.into();
         }
-        let target = target_folder();
-        let program = target.join("quick/evenkeel");
-        if !program.exists() {
-            build(&target);
-        }
+        let test = std::env::current_exe().expect("a running program has a path");
+        // target/PROFILE/deps/e2e-HASH
+        let folder = test.ancestors().nth(2).expect("a test stands in target/PROFILE/deps");
+        let program = folder.join("evenkeel");
+        assert!(program.exists(), "no {}: cargo build -p evenkeel", program.display());
         program
     })
 }
@@ -55,23 +55,6 @@ pub fn command() -> Command {
         command.env_remove(name);
     }
     command
-}
-
-/// `target/`, from the place of the running test: `target/PROFILE/deps/e2e-HASH`.
-fn target_folder() -> PathBuf {
-    let test = std::env::current_exe().expect("a running program has a path");
-    let target = test.ancestors().nth(3);
-    target.expect("a test stands in target/PROFILE/deps").to_owned()
-}
-
-fn build(target: &Path) {
-    let status = Command::new(env!("CARGO"))
-        .args(["build", "--profile", "quick", "-p", "evenkeel", "--target-dir"])
-        .arg(target)
-        .current_dir(workspace())
-        .status()
-        .expect("cargo runs");
-    assert!(status.success(), "evenkeel does not build");
 }
 
 /// The workspace's root.

@@ -9,15 +9,15 @@ use evenkeel_tests::pattern::{Checksum, Pattern};
 use evenkeel_tests::process::private_bytes;
 use evenkeel_tests::wait;
 
-use crate::alone::alone;
 use crate::forwarding::one_backend;
+use crate::turns::heavy;
 
 const LARGE: u64 = 100 * 1000 * 1000;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_large_download_arrives_whole() {
-    let _turn = alone();
+    let _turn = heavy();
     let (_backend, evenkeel) = one_backend(Script::Echo);
     let mut client = Client::connect(evenkeel.address());
     client.send(format!("GET /pattern/{LARGE} HTTP/1.1\r\nHost: x\r\n\r\n"));
@@ -35,7 +35,7 @@ fn a_large_download_arrives_whole() {
 
 #[test]
 fn a_large_upload_arrives_whole_however_it_is_framed() {
-    let _turn = alone();
+    let _turn = heavy();
     let (_backend, evenkeel) = one_backend(Script::Echo);
     let body = Pattern::default().whole(LARGE as usize);
     let checksum = Checksum::of(&body);
@@ -69,7 +69,7 @@ fn a_client_that_reads_nothing_costs_no_memory() {
     const LENGTH: u64 = 400 * 1000 * 1000;
     /// Memory is taken from the kernel in large pieces: several clients show what each of them costs.
     const CLIENTS: u64 = 8;
-    let _turn = alone();
+    let _turn = heavy();
     let backend = Backend::start("a", Script::Echo);
     let evenkeel = Evenkeel::start(&format!(
         "workers: 1\npools: {{ web: {{ backends: [\"{}\"] }} }}\n",

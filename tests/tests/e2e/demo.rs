@@ -29,7 +29,7 @@ fn address_of(evenkeel: &Evenkeel, command: &str) -> SocketAddr {
 
 #[test]
 fn a_broken_backend_is_ejected_and_comes_back_while_every_request_succeeds() {
-    let _turn = crate::alone::alone();
+    let _turn = crate::turns::paced();
     let mut evenkeel = demo();
     let crowd = Load { connections: 4, ..Load::on(evenkeel.address()) };
     let crowd = crowd.start();

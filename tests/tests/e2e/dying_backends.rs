@@ -8,8 +8,8 @@ use evenkeel_tests::nginx::Nginx;
 use evenkeel_tests::wait;
 use serde_json::Value;
 
-use crate::alone::alone;
 use crate::times;
+use crate::turns::paced;
 
 /// Of the configuration below, in seconds.
 const WAIT: f64 = 2.0;
@@ -90,7 +90,7 @@ fn break_and_mend(
     break_it: impl FnOnce(&mut Nginx),
     mend: impl FnOnce(&mut Nginx),
 ) -> (Scene, f64, f64) {
-    let _turn = alone();
+    let _turn = paced();
     let mut scene = scene(health);
     let crowd = Load::on(scene.evenkeel.address()).start();
     crowd.wait_for(500);
@@ -160,7 +160,7 @@ fn a_frozen_backend_comes_back_by_its_probes() {
 
 #[test]
 fn a_rolling_restart_costs_no_get() {
-    let _turn = alone();
+    let _turn = paced();
     let mut scene = scene("eject: { wait: 500ms }");
     let crowd = Load::on(scene.evenkeel.address()).start();
     crowd.wait_for(300);

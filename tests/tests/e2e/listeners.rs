@@ -8,7 +8,7 @@ use evenkeel_tests::client::Client;
 use evenkeel_tests::process::Process;
 use rustix::process::Signal;
 
-use crate::alone::alone;
+use crate::turns::heavy;
 
 #[test]
 fn a_second_instance_on_the_same_port_fails_and_says_why() {
@@ -33,7 +33,7 @@ fn a_second_instance_on_the_same_port_fails_and_says_why() {
 
 #[test]
 fn connections_queued_as_a_listener_closes_are_answered() {
-    let _turn = alone();
+    let _turn = heavy();
     let backend = Backend::start("a", Script::Echo);
     let pools = format!("pools: {{ web: {{ backends: [\"{}\"] }} }}\n", backend.address());
     let listener = |name: &str| format!("{{ name: {name}, address: \"127.0.0.1:0\" }}");

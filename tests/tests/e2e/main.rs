@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test reports; nothing of this package ships")]
 
-mod alone;
 mod bodies;
 mod command_line;
 mod demo;
@@ -42,4 +41,5 @@ mod timeouts;
 mod times;
 mod tls_backends;
 mod tls_front;
+mod turns;
 mod upgrades;

@@ -12,8 +12,8 @@ use evenkeel_tests::wait;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::alone::alone;
 use crate::named;
+use crate::turns::paced;
 
 fn two() -> ([Backend; 2], Evenkeel) {
     let backends = ["a", "b"].map(|name| Backend::start(name, Script::Echo));
@@ -52,7 +52,7 @@ fn load(evenkeel: &Evenkeel) -> Crowd {
 
 #[test]
 fn a_drained_backend_gets_nothing_new_and_no_request_is_lost() {
-    let _turn = alone();
+    let _turn = paced();
     let ([a, _b], evenkeel) = two();
     let crowd = load(&evenkeel);
     crowd.wait_for(100);

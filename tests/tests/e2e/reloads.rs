@@ -13,7 +13,7 @@ use evenkeel_tests::pattern::Pattern;
 use evenkeel_tests::wait;
 use rustix::process::Signal;
 
-use crate::alone::alone;
+use crate::turns::heavy;
 use crate::upgrades;
 
 /// Twenty different plans that all serve: backends come and go, weights, timeouts and a second listener change.
@@ -48,7 +48,7 @@ pools:
 #[test]
 fn twenty_reloads_under_load_cost_nothing() {
     const LENGTH: u64 = 40_000_000;
-    let _turn = alone();
+    let _turn = heavy();
     let nginx: Vec<Nginx> = ["a", "b", "c"].map(Nginx::start).into();
     let slow = Backend::start("slow", Script::Echo);
     let evenkeel = Evenkeel::start(&plan(0, &nginx, &slow));
@@ -112,7 +112,7 @@ fn download(address: std::net::SocketAddr, length: u64, reloaded: &std::sync::mp
 fn fifty_backends_come_and_go_and_no_request_notices() {
     const AT_ONCE: usize = 50;
     const CHANGED: usize = 10;
-    let _turn = alone();
+    let _turn = heavy();
     let start = |number: usize| Backend::start(&number.to_string(), Script::Echo);
     let plan = |backends: &VecDeque<Backend>| {
         let addresses: Vec<String> = backends.iter().map(Backend::address).collect();

@@ -8,7 +8,7 @@ use evenkeel_tests::client::Client;
 use evenkeel_tests::process::private_bytes;
 use evenkeel_tests::wait;
 
-use crate::alone::alone;
+use crate::turns::paced;
 
 const CLIENTS: usize = 500;
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -83,7 +83,7 @@ fn expect_all_cut(evenkeel: &Evenkeel, mut clients: Vec<Client>, limit: &str) {
 
 #[test]
 fn half_a_head_costs_less_than_8_kib_and_is_cut_in_time() {
-    let _turn = alone();
+    let _turn = paced();
     let backend = Backend::start("a", Script::Echo);
     let evenkeel = balancer(&backend);
     let (clients, cost) = cost(&evenkeel, &backend, |client| {
@@ -99,7 +99,7 @@ fn half_a_head_costs_less_than_8_kib_and_is_cut_in_time() {
 
 #[test]
 fn half_a_body_costs_less_than_8_kib_and_is_cut_in_time() {
-    let _turn = alone();
+    let _turn = paced();
     let backend = Backend::start("a", Script::Echo);
     let evenkeel = balancer(&backend);
     let (clients, cost) = cost(&evenkeel, &backend, |client| {
@@ -115,7 +115,7 @@ fn half_a_body_costs_less_than_8_kib_and_is_cut_in_time() {
 
 #[test]
 fn a_reader_that_reads_nothing_costs_less_than_64_kib_and_is_cut_in_time() {
-    let _turn = alone();
+    let _turn = paced();
     for behind in ["", "GET /behind HTTP/1.1\r\nHost: x\r\n\r\n"] {
         let backend = Backend::start("a", Script::Echo);
         let evenkeel = balancer(&backend);

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use self::backends::{Habit, Notes};
 use self::crowd::{Crowd, Verdict};
-use crate::alone::alone;
+use crate::turns::heavy;
 
 fn soak() -> Duration {
     let asked = std::env::var("EVENKEEL_SOAK_SECONDS").ok().and_then(|text| text.parse().ok());
@@ -37,7 +37,7 @@ fn evenkeel(backend: &RawBackend, folder: &Path) -> (Evenkeel, String) {
 
 #[test]
 fn no_get_fails_and_no_post_is_repeated_whenever_backends_close() {
-    let _turn = alone();
+    let _turn = heavy();
     let habits = [Habit::AsARequestArrives, Habit::FinAfterEvery(5), Habit::ResetAfterEvery(5)];
     std::thread::scope(|scope| {
         let races = habits.map(|habit| (habit, scope.spawn(move || race(habit))));
@@ -120,7 +120,7 @@ fn expect_limit(evenkeel: &Evenkeel, backend: &RawBackend, source: &str) {
 
 #[test]
 fn once_a_backends_idle_limit_is_learned_no_post_is_lost() {
-    let _turn = alone();
+    let _turn = heavy();
     let notes = Notes::new();
     let backend = backends::start(Habit::AfterIdling(Duration::from_secs(1)), &notes);
     let folder = tempfile::tempdir().unwrap();

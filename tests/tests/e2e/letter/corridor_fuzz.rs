@@ -16,7 +16,7 @@ use evenkeel_tests::mutate::{Dice, corpus, cuts, first_seed, mutate, time};
 use evenkeel_tests::strict;
 use evenkeel_tests::wait;
 
-use crate::alone::alone;
+use crate::turns::heavy;
 
 /// Clients at once; most of them wait.
 const CLIENTS: u64 = 24;
@@ -29,7 +29,7 @@ type Complaints = Arc<Mutex<Vec<String>>>;
 
 #[test]
 fn random_bytes_from_both_sides_neither_hang_nor_cross_nor_panic() {
-    let _turn = alone();
+    let _turn = heavy();
     let complaints = Complaints::default();
     let backends = [backend(&complaints), backend(&complaints)];
     let listener = |name: &str, half_close: bool| {

@@ -21,7 +21,7 @@ use std::sync::Mutex;
 
 use self::lines::Lines;
 use self::row::Row;
-use crate::alone::alone;
+use crate::turns::heavy;
 
 /// Rows at once: most of their time they wait for a clock to run out.
 const AT_ONCE: usize = 4;
@@ -37,7 +37,7 @@ fn every_row_is_as_it_says_over_tls() {
 }
 
 fn play(plays: Vec<(Row, Lines)>) {
-    let _turn = alone();
+    let _turn = heavy();
     let plays = Mutex::new(VecDeque::from(plays));
     let complaints = Mutex::new(Vec::new());
     std::thread::scope(|scope| {

@@ -24,7 +24,7 @@ use evenkeel_tests::tls_client::TlsClient;
 use self::clients::converse;
 use self::ledger::{Ledger, Tally};
 use self::weather::Weather;
-use crate::alone::alone;
+use crate::turns::heavy;
 
 /// Clients at once; most of them wait.
 const CLIENTS: u64 = 24;
@@ -87,7 +87,7 @@ fn whatever_backends_do_about_tls_nothing_is_delivered_twice_stitched_or_crossed
 
 /// Bad weather for a while, over TLS on both sides if there is weather for that, under a pool with these settings; every client and every backend judges what it sees.
 fn storm(pool: &str, weather: Option<Weather>) -> Metrics {
-    let _turn = alone();
+    let _turn = heavy();
     let ledger = Arc::new(Ledger::default());
     let backends = [0, 1, 2].map(|number| backends::start(number, &ledger));
     let addresses = backends.each_ref().map(|backend| backend.address());

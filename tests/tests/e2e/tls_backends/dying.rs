@@ -8,7 +8,7 @@ use evenkeel_tests::nginx::Nginx;
 use evenkeel_tests::wait;
 
 use super::site::{Site, plan};
-use crate::alone::alone;
+use crate::turns::paced;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -52,7 +52,7 @@ impl Scene {
 
 #[test]
 fn a_rolling_restart_costs_no_get() {
-    let _turn = alone();
+    let _turn = paced();
     let mut scene = Scene::new();
     for index in 0..3 {
         scene.nginx[index].stop();
@@ -66,7 +66,7 @@ fn a_rolling_restart_costs_no_get() {
 
 #[test]
 fn a_reload_with_a_new_certificate_costs_no_get() {
-    let _turn = alone();
+    let _turn = paced();
     let scene = Scene::new();
     for (index, name) in ["a", "b", "c"].into_iter().enumerate() {
         scene.site.write(name, &scene.site.local());
@@ -78,7 +78,7 @@ fn a_reload_with_a_new_certificate_costs_no_get() {
 
 #[test]
 fn a_killed_backend_costs_no_get_and_comes_back() {
-    let _turn = alone();
+    let _turn = paced();
     let mut scene = Scene::new();
     scene.nginx[1].kill();
     scene.until_phase(1, &["ejected"]);
@@ -90,7 +90,7 @@ fn a_killed_backend_costs_no_get_and_comes_back() {
 
 #[test]
 fn a_frozen_backend_costs_no_get_and_comes_back() {
-    let _turn = alone();
+    let _turn = paced();
     let scene = Scene::new();
     scene.nginx[1].freeze();
     scene.until_phase(1, &["ejected"]);

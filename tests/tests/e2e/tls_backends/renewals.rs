@@ -11,11 +11,11 @@ use evenkeel_tests::tls_backend::{TlsBackend, TlsServer};
 use evenkeel_tests::wait;
 
 use super::site::{Scripted, Site, plan, start};
-use crate::alone::alone;
+use crate::turns::paced;
 
 #[test]
 fn reloads_of_what_is_believed_cost_no_request() {
-    let _turn = alone();
+    let _turn = paced();
     let site = Site::new();
     let certificate = site.local();
     let both = [(); 2].map(|()| Scripted::new(Script::Echo, &certificate));
@@ -74,7 +74,7 @@ fn a_ca_that_is_renewed_is_believed_by_itself_and_the_old_one_no_more() {
 
 #[test]
 fn a_client_certificate_that_is_renewed_is_shown_by_itself_and_costs_no_request() {
-    let _turn = alone();
+    let _turn = paced();
     let site = Site::new();
     let server = TlsServer::new(&site.local()).clients(&site.authority);
     let backend = Backend::start("a", Script::Echo);

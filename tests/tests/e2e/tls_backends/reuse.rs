@@ -8,8 +8,8 @@ use evenkeel_tests::nginx::Nginx;
 use evenkeel_tests::wait;
 
 use super::site::{Site, ask, one, start};
-use crate::alone::alone;
 use crate::named::sum;
+use crate::turns::paced;
 
 fn handshakes(evenkeel: &evenkeel_tests::balancer::Evenkeel, kind: &str) -> f64 {
     sum(evenkeel, "backend_tls_handshakes_total", &[("kind", kind)])
@@ -48,7 +48,7 @@ fn a_session_goes_on_over_new_connections() {
 
 #[test]
 fn idle_connections_that_are_closed_cost_no_request() {
-    let _turn = alone();
+    let _turn = paced();
     let site = Site::new();
     let nginx = ["a", "b"]
         .map(|name| site.nginx(name, &site.local(), "keepalive_timeout 1s; ssl_session_tickets on;"));

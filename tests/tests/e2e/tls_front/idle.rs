@@ -7,7 +7,7 @@ use evenkeel_tests::process::private_bytes;
 use evenkeel_tests::wait;
 
 use super::rig::{Front, Words};
-use crate::alone::alone;
+use crate::turns::heavy;
 
 const CLIENTS: usize = 500;
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -23,7 +23,7 @@ fn settled(front: &Front) -> u64 {
 
 #[test]
 fn an_idle_tls_connection_costs_less_than_12_kib() {
-    let _turn = alone();
+    let _turn = heavy();
     let front = Front::with(Words { top: "workers: 1", ..Words::default() });
     let address = front.address();
     let client = front.client().resuming();

@@ -7,14 +7,14 @@ use evenkeel_tests::load::Load;
 
 use super::renewals::{presented, rename_over, wait_for};
 use super::rig::{Front, NAMES, Place, Words};
-use crate::alone::alone;
+use crate::turns::heavy;
 
 /// Of the reloads, those that wait for the watch: it takes seconds.
 const WATCHED: [usize; 3] = [5, 12, 20];
 
 #[test]
 fn twenty_reloads_and_renewals_under_load_lose_nothing() {
-    let _turn = alone();
+    let _turn = heavy();
     let words = |turn: usize| Words {
         top: "workers: 2",
         listener: ["hsts: true", "limits: { fields: 90 }", ""][turn % 3],
