@@ -84,6 +84,15 @@ impl Buffer {
         }
     }
 
+    /// Forgets what stands behind the first `length` bytes.
+    pub(crate) fn truncate(&mut self, length: usize) {
+        debug_assert!(length <= self.end - self.start, "only what is there is forgotten");
+        self.end = self.start + length;
+        if self.is_empty() {
+            self.clear();
+        }
+    }
+
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         (self.start, self.end) = (0, 0);

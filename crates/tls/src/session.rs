@@ -226,33 +226,14 @@ impl Session {
     /// # Errors
     /// Whatever ends the connection.
     pub fn write(&mut self, parts: &[IoSlice<'_>]) -> Result<usize, Error> {
-        let whole: usize = parts.iter().map(|part| part.len()).sum();
-        let mut left = whole.min(MOST);
-        GATHERED.with_borrow_mut(|gathered| {
-            gathered.clear();
-            for part in parts {
-                let mut bytes = &part[..part.len().min(left)];
-                left -= bytes.len();
-                while !bytes.is_empty() {
-                    let is_by_itself = gathered.is_empty() && (bytes.len() >= RECORD || left == 0);
-                    let count = bytes.len().min(RECORD - gathered.len());
-                    if is_by_itself {
-                        self.encrypt(&bytes[..count])?;
-                    } else {
-                        gathered.extend_from_slice(&bytes[..count]);
-                    }
-                    if gathered.len() == RECORD {
-                        self.encrypt(gathered)?;
-                        gathered.clear();
-                    }
-                    bytes = &bytes[count..];
-                }
-            }
-            if !gathered.is_empty() {
-                self.encrypt(gathered)?;
-            }
-            Ok(whole.min(MOST))
-        })
+        let (before, mut written) = (self.outgoing.filled().len(), 0);
+        let Err(error) = self.encrypt_all(parts, &mut written) else { return Ok(written) };
+        if written > 0 {
+            // Nothing of it may leave: to whoever asked for it, nothing was sent. What comes behind it could not be read.
+            self.outgoing.truncate(before);
+            self.failure.get_or_insert_with(|| error.clone());
+        }
+        Err(error)
     }
 
     /// Says to the peer that nothing more will be sent (close_notify).
@@ -307,9 +288,43 @@ impl Session {
         }
     }
 
+    /// Encrypts at most [`MOST`] bytes, and counts in `written` those whose records are done.
     #[inline]
-    fn encrypt(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.drive(Job::Write(bytes))
+    fn encrypt_all(&mut self, parts: &[IoSlice<'_>], written: &mut usize) -> Result<(), Error> {
+        let whole: usize = parts.iter().map(|part| part.len()).sum();
+        let mut left = whole.min(MOST);
+        GATHERED.with_borrow_mut(|gathered| {
+            gathered.clear();
+            for part in parts {
+                let mut bytes = &part[..part.len().min(left)];
+                left -= bytes.len();
+                while !bytes.is_empty() {
+                    let is_by_itself = gathered.is_empty() && (bytes.len() >= RECORD || left == 0);
+                    let count = bytes.len().min(RECORD - gathered.len());
+                    if is_by_itself {
+                        self.encrypt(&bytes[..count], written)?;
+                    } else {
+                        gathered.extend_from_slice(&bytes[..count]);
+                    }
+                    if gathered.len() == RECORD {
+                        self.encrypt(gathered, written)?;
+                        gathered.clear();
+                    }
+                    bytes = &bytes[count..];
+                }
+            }
+            if !gathered.is_empty() {
+                self.encrypt(gathered, written)?;
+            }
+            Ok(())
+        })
+    }
+
+    #[inline]
+    fn encrypt(&mut self, bytes: &[u8], written: &mut usize) -> Result<(), Error> {
+        self.drive(Job::Write(bytes))?;
+        *written += bytes.len();
+        Ok(())
     }
 
     /// Does a job that needs an open connection. What is decrypted on the way is kept.
@@ -502,3 +517,6 @@ impl fmt::Debug for Session {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

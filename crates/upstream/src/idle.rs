@@ -123,7 +123,7 @@ impl Idle {
         }
     }
 
-    /// Keeps a connection whose response ended cleanly; beyond `most`, the one that was idle longest is closed.
+    /// Keeps a connection whose response ended cleanly, unless its keys are worn; beyond `most`, the one that was idle longest is closed.
     /// `is_announced`: its last response said for how long.
     pub fn park(
         &self,
@@ -134,7 +134,7 @@ impl Idle {
         gauge: &Count,
     ) {
         let mut parked = self.parked.borrow_mut();
-        if most == 0 {
+        if most == 0 || connection.socket.is_worn() {
             return connection.socket.take_leave();
         }
         if parked.len() >= most {

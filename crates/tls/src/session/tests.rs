@@ -1,0 +1,102 @@
+//! What shows only inside: keys that are used up, what others left behind, and how much is held.
+
+use rcgen::{CertificateParams, KeyPair};
+use rustls::crypto::aws_lc_rs::cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256;
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::version::{TLS12, TLS13};
+use rustls::{CipherSuiteCommon, ServerConfig, SupportedCipherSuite, Tls12CipherSuite};
+
+use super::*;
+use crate::{Client, ClientParts, Roots, Verify};
+
+/// A cipher of TLS 1.2 whose keys are good for so many records.
+fn short_lived(records: u64) -> SupportedCipherSuite {
+    let SupportedCipherSuite::Tls12(whole) = TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 else {
+        panic!("it is one of TLS 1.2")
+    };
+    let Tls12CipherSuite { ref common, prf_provider, kx, sign, aead_alg } = *whole;
+    let common = CipherSuiteCommon {
+        suite: common.suite,
+        hash_provider: common.hash_provider,
+        confidentiality_limit: records,
+    };
+    let short = Tls12CipherSuite { common, prf_provider, kx, sign, aead_alg };
+    SupportedCipherSuite::Tls12(Box::leak(Box::new(short)))
+}
+
+/// A client, and a server of any version, or of TLS 1.2 with this cipher.
+fn strangers(cipher: Option<SupportedCipherSuite>) -> (Session, Session) {
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(["a.test".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let mut provider = default_provider();
+    let versions: &[_] = if cipher.is_some() { &[&TLS12] } else { &[&TLS13] };
+    if let Some(cipher) = cipher {
+        provider.cipher_suites = vec![cipher];
+    }
+    let config = ServerConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+        )
+        .unwrap();
+    let server = UnbufferedServerConnection::new(Arc::new(config)).unwrap();
+    let roots = Roots::Given(Vec::new());
+    let parts = ClientParts { roots, verify: Verify::Off, pins: Vec::new(), identity: None };
+    let dial = Dial::new(Client::new(parts).unwrap(), "a.test".try_into().unwrap());
+    (Session::connect(&dial).unwrap(), Session::new(Connection::Server(Box::new(server))))
+}
+
+fn give(to: &mut Session, bytes: &[u8]) {
+    to.room()[..bytes.len()].copy_from_slice(bytes);
+    to.received(bytes.len());
+}
+
+fn take(from: &mut Session) -> Vec<u8> {
+    let bytes = from.outgoing().to_vec();
+    from.sent(bytes.len());
+    bytes
+}
+
+fn shake(client: &mut Session, server: &mut Session) {
+    client.step().unwrap();
+    loop {
+        give(server, &take(client));
+        let step = server.step().unwrap();
+        give(client, &take(server));
+        if (step, client.step().unwrap()) == (Step::Done, Step::Done) {
+            break;
+        }
+    }
+    assert_eq!(client.read(&mut [0]), Ok(Read::NeedsMore));
+}
+
+#[test]
+fn nothing_leaves_of_a_write_that_fails_in_its_midst() {
+    // One is for the handshake.
+    let (mut client, mut server) = strangers(Some(short_lived(3)));
+    shake(&mut client, &mut server);
+    let body = vec![0; MOST];
+    for _ in 0..2 {
+        assert!(server.write(&[IoSlice::new(&body)]).is_err());
+        assert_eq!(server.outgoing(), b"");
+    }
+    assert!(server.read(&mut [0]).is_err());
+    server.close();
+    assert_eq!(server.outgoing(), b"", "there is a gap before whatever would follow");
+}
+
+#[test]
+fn the_end_is_said_where_the_keys_are_used_up_between_two_writes() {
+    let (mut client, mut server) = strangers(Some(short_lived(2)));
+    shake(&mut client, &mut server);
+    assert_eq!(server.write(&[IoSlice::new(b"last")]), Ok(4));
+    assert!(server.write(&[IoSlice::new(b"late")]).is_err());
+    give(&mut client, &take(&mut server));
+    let mut room = [0; 16];
+    assert_eq!(client.read(&mut room), Ok(Read::Bytes(4)));
+    assert_eq!(client.read(&mut room), Ok(Read::Ended));
+}
