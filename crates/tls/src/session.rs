@@ -348,12 +348,17 @@ impl Session {
         if let Some(failure) = &self.failure {
             return Err(failure.clone());
         }
+        let may_greet = self.state().is_handshaking();
+        if may_greet {
+            // Of one whose turn ended in a panic.
+            drop(hello::take());
+        }
         let Session { connection, incoming, plain, outgoing, .. } = self;
         let mut sink = Sink { room, filled: 0, rest: plain };
         let (discard, result) = connection.deal(incoming.filled_mut(), job, &mut sink, outgoing);
         let filled = sink.filled;
         self.incoming.consume(discard);
-        if let Some(hello) = hello::take() {
+        if may_greet && let Some(hello) = hello::take() {
             self.hello = Some(hello);
         }
         match result {

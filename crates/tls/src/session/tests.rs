@@ -100,3 +100,24 @@ fn the_end_is_said_where_the_keys_are_used_up_between_two_writes() {
     assert_eq!(client.read(&mut room), Ok(Read::Bytes(4)));
     assert_eq!(client.read(&mut room), Ok(Read::Ended));
 }
+
+#[test]
+fn what_another_session_left_behind_is_nobodys() {
+    // As a panic does between the choice of a certificate and its end.
+    let panic = || hello::leave(Hello { name: Some("other.test".into()), identity: None });
+    let (mut client, mut server) = strangers(None);
+    client.step().unwrap();
+    let hello = take(&mut client);
+    let (begun, rest) = hello.split_at(hello.len() / 2);
+    give(&mut server, begun);
+    panic();
+    assert_eq!((server.step(), server.has_hello()), (Ok(Step::Blocked), false));
+    give(&mut server, rest);
+    shake(&mut client, &mut server);
+    assert!(!server.has_hello(), "whoever chose its certificate told nobody");
+    panic();
+    assert_eq!(client.write(&[IoSlice::new(b"request")]), Ok(7));
+    give(&mut server, &take(&mut client));
+    assert_eq!(server.read(&mut [0; 16]), Ok(Read::Bytes(7)));
+    assert!(!server.has_hello());
+}
