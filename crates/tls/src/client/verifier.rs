@@ -128,8 +128,14 @@ impl ServerCertVerifier for Verifier {
                 Error::InvalidCertificate(CertificateError::Other(_)) => {
                     self.is_given(end_entity, server_name, now).unwrap_or(Err(error))?;
                 }
-                Error::InvalidCertificate(CertificateError::UnknownIssuer) if is_self_signed(end_entity) => {
-                    return Err(CertificateError::Other(OtherError(Arc::new(SelfSigned))).into());
+                // The second is what comes of a CA that was made anew under the same name.
+                Error::InvalidCertificate(
+                    CertificateError::UnknownIssuer | CertificateError::BadSignature,
+                ) => {
+                    return Err(match is_self_signed(end_entity) {
+                        true => CertificateError::Other(OtherError(Arc::new(SelfSigned))).into(),
+                        false => CertificateError::UnknownIssuer.into(),
+                    });
                 }
                 error => return Err(error),
             }
