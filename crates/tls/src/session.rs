@@ -120,7 +120,7 @@ impl Session {
     /// # Errors
     /// Only for a configuration that rustls refuses.
     pub fn connect(dial: &Dial) -> Result<Session, Error> {
-        let connection = UnbufferedClientConnection::new(dial.config().clone(), dial.name().clone())?;
+        let connection = UnbufferedClientConnection::new(dial.config(), dial.name().clone())?;
         Ok(Session::new(Connection::Client(Box::new(connection))))
     }
 
@@ -524,4 +524,4 @@ impl fmt::Debug for Session {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,11 +1,14 @@
 //! What shows only inside: keys that are used up, what others left behind, and how much is held.
 
 use rcgen::{CertificateParams, KeyPair};
+use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::version::{TLS12, TLS13};
-use rustls::{CipherSuiteCommon, ServerConfig, SupportedCipherSuite, Tls12CipherSuite};
+use rustls::{
+    CipherSuiteCommon, ServerConfig, SupportedCipherSuite, SupportedProtocolVersion, Tls12CipherSuite,
+};
 
 use super::*;
 use crate::{Client, ClientParts, Roots, Verify};
@@ -25,29 +28,43 @@ fn short_lived(records: u64) -> SupportedCipherSuite {
     SupportedCipherSuite::Tls12(Box::leak(Box::new(short)))
 }
 
-/// A client, and a server of any version, or of TLS 1.2 with this cipher.
+/// Somebody else's server of one version, with a certificate that it signed itself.
+pub(crate) fn server(
+    provider: CryptoProvider,
+    version: &'static SupportedProtocolVersion,
+    change: impl FnOnce(&mut CertificateParams),
+) -> (Arc<ServerConfig>, CertificateDer<'static>) {
+    let (mut params, key) =
+        (CertificateParams::new(["a.test".to_owned()]).unwrap(), KeyPair::generate().unwrap());
+    change(&mut params);
+    let certificate = params.self_signed(&key).unwrap().der().clone();
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.clone()], key)
+        .unwrap();
+    (Arc::new(config), certificate)
+}
+
+/// Its side of a new connection.
+pub(crate) fn accept(server: &Arc<ServerConfig>) -> Session {
+    let connection = UnbufferedServerConnection::new(server.clone()).unwrap();
+    Session::new(Connection::Server(Box::new(connection)))
+}
+
+/// A client, and a server of TLS 1.3, or of TLS 1.2 with this cipher.
 fn strangers(cipher: Option<SupportedCipherSuite>) -> (Session, Session) {
-    let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(["a.test".to_owned()]).unwrap().self_signed(&key).unwrap();
-    let mut provider = default_provider();
-    let versions: &[_] = if cipher.is_some() { &[&TLS12] } else { &[&TLS13] };
+    let (mut provider, version) = (default_provider(), if cipher.is_some() { &TLS12 } else { &TLS13 });
     if let Some(cipher) = cipher {
         provider.cipher_suites = vec![cipher];
     }
-    let config = ServerConfig::builder_with_provider(Arc::new(provider))
-        .with_protocol_versions(versions)
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.der().clone()],
-            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
-        )
-        .unwrap();
-    let server = UnbufferedServerConnection::new(Arc::new(config)).unwrap();
+    let (server, _) = server(provider, version, |_| {});
     let roots = Roots::Given(Vec::new());
     let parts = ClientParts { roots, verify: Verify::Off, pins: Vec::new(), identity: None };
     let dial = Dial::new(Client::new(parts).unwrap(), "a.test".try_into().unwrap());
-    (Session::connect(&dial).unwrap(), Session::new(Connection::Server(Box::new(server))))
+    (Session::connect(&dial).unwrap(), accept(&server))
 }
 
 fn give(to: &mut Session, bytes: &[u8]) {
@@ -61,24 +78,26 @@ fn take(from: &mut Session) -> Vec<u8> {
     bytes
 }
 
-fn shake(client: &mut Session, server: &mut Session) {
-    client.step().unwrap();
+/// Runs both handshakes, unless the client ends its own.
+pub(crate) fn shake(client: &mut Session, server: &mut Session) -> Result<(), Error> {
+    client.step()?;
     loop {
         give(server, &take(client));
         let step = server.step().unwrap();
         give(client, &take(server));
-        if (step, client.step().unwrap()) == (Step::Done, Step::Done) {
+        if (step, client.step()?) == (Step::Done, Step::Done) {
             break;
         }
     }
     assert_eq!(client.read(&mut [0]), Ok(Read::NeedsMore));
+    Ok(())
 }
 
 #[test]
 fn nothing_leaves_of_a_write_that_fails_in_its_midst() {
     // One is for the handshake.
     let (mut client, mut server) = strangers(Some(short_lived(3)));
-    shake(&mut client, &mut server);
+    shake(&mut client, &mut server).unwrap();
     let body = vec![0; MOST];
     for _ in 0..2 {
         assert!(server.write(&[IoSlice::new(&body)]).is_err());
@@ -92,7 +111,7 @@ fn nothing_leaves_of_a_write_that_fails_in_its_midst() {
 #[test]
 fn the_end_is_said_where_the_keys_are_used_up_between_two_writes() {
     let (mut client, mut server) = strangers(Some(short_lived(2)));
-    shake(&mut client, &mut server);
+    shake(&mut client, &mut server).unwrap();
     assert_eq!(server.write(&[IoSlice::new(b"last")]), Ok(4));
     assert!(server.write(&[IoSlice::new(b"late")]).is_err());
     give(&mut client, &take(&mut server));
@@ -113,7 +132,7 @@ fn what_another_session_left_behind_is_nobodys() {
     panic();
     assert_eq!((server.step(), server.has_hello()), (Ok(Step::Blocked), false));
     give(&mut server, rest);
-    shake(&mut client, &mut server);
+    shake(&mut client, &mut server).unwrap();
     assert!(!server.has_hello(), "whoever chose its certificate told nobody");
     panic();
     assert_eq!(client.write(&[IoSlice::new(b"request")]), Ok(7));
