@@ -220,6 +220,8 @@ impl Downstream {
                 Poll::Ready(Ok(_)) => {}
             }
         }
+        // No more is read until somebody takes what there is.
+        self.socket.settle();
         false
     }
 

@@ -154,6 +154,7 @@ impl Session {
     /// Gives back what room it can, for a wait.
     pub fn settle(&mut self) {
         self.incoming.settle();
+        self.plain.settle();
     }
 
     /// Bytes for the network.

@@ -139,6 +139,13 @@ impl Socket {
         self.tls().is_some_and(Tls::is_worn)
     }
 
+    /// Gives back what memory it can, before a wait without a read; one that is pending does so by itself.
+    pub fn settle(&mut self) {
+        if let Socket::Tls(tls) = self {
+            tls.settle();
+        }
+    }
+
     /// Tells the peer of a TLS connection that nothing more will come, as far as that needs no wait.
     pub fn take_leave(&mut self) {
         if let Socket::Tls(tls) = self {

@@ -130,6 +130,10 @@ impl Tls {
         self.flushed
     }
 
+    pub(crate) fn settle(&mut self) {
+        self.session.settle();
+    }
+
     #[inline]
     pub(crate) fn is_worn(&self) -> bool {
         self.flushed >= WORN && self.session.version() == Some("TLSv1.2")

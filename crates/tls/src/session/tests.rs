@@ -140,3 +140,20 @@ fn what_another_session_left_behind_is_nobodys() {
     assert_eq!(server.read(&mut [0; 16]), Ok(Read::Bytes(7)));
     assert!(!server.has_hello());
 }
+
+#[test]
+fn what_a_reader_leaves_does_not_hold_a_whole_buffer() {
+    let (mut client, mut server) = strangers(None);
+    shake(&mut client, &mut server).unwrap();
+    client.write(&[IoSlice::new(&[0; RECORD])]).unwrap();
+    client.write(&[IoSlice::new(&[0; 100])]).unwrap();
+    give(&mut server, &take(&mut client));
+    assert_eq!(server.read(&mut [0; 100]), Ok(Read::Bytes(100)));
+    assert!(!server.plain.is_empty() && !server.incoming.is_empty());
+    server.settle();
+    assert!(server.plain.capacity() <= 32 << 10, "{}", server.plain.capacity());
+    assert!(server.incoming.capacity() <= 1 << 10, "{}", server.incoming.capacity());
+    let mut room = vec![0; RECORD + 100];
+    assert_eq!(server.read(&mut room), Ok(Read::Bytes(RECORD - 100)));
+    assert_eq!(server.read(&mut room), Ok(Read::Bytes(100)));
+}
