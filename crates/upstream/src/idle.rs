@@ -15,7 +15,7 @@ use crate::socket::Idleness;
 /// an idle one.
 const DISTRUST: Duration = Duration::from_secs(60);
 
-/// A stack of idle connections.
+/// A stack of idle connections; dropped, it takes leave of them.
 #[derive(Debug, Default)]
 pub struct Idle {
     parked: RefCell<Vec<Parked>>,
@@ -217,6 +217,12 @@ impl Idle {
     #[inline]
     fn is_distrusted(&self, now: Instant) -> bool {
         self.distrusted.get().is_some_and(|since| now.saturating_duration_since(since) < DISTRUST)
+    }
+}
+
+impl Drop for Idle {
+    fn drop(&mut self) {
+        self.parked.get_mut().drain(..).for_each(Parked::leave);
     }
 }
 
