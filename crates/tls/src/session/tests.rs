@@ -1,15 +1,19 @@
 //! What shows only inside: keys that are used up, what others left behind, and how much is held.
 
+use std::io::IoSlice;
+use std::sync::Arc;
+
 use rcgen::{CertificateParams, KeyPair};
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256;
 use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::version::{TLS12, TLS13};
 use rustls::{
     CipherSuiteCommon, ServerConfig, SupportedCipherSuite, SupportedProtocolVersion, Tls12CipherSuite,
 };
 
+use super::write::{MOST, RECORD};
 use super::*;
 use crate::{Client, ClientParts, Roots, Verify};
 
