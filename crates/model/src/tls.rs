@@ -37,6 +37,8 @@ pub enum TlsDetail {
     Pin,
     /// Its certificate, or the proof that it has the key, is no good in another way.
     BadCertificate,
+    /// Nothing is wrong with it: the clock or the random numbers of this machine failed, or evenkeel did.
+    LocalFault,
     /// It ended the connection with this alert (RFC 8446, section 6.2).
     Alert(u8),
 }
@@ -61,6 +63,7 @@ impl TlsDetail {
             TlsDetail::WrongPurpose => "wrong_purpose",
             TlsDetail::Pin => "pin_mismatch",
             TlsDetail::BadCertificate => "bad_certificate",
+            TlsDetail::LocalFault => "local_fault",
             TlsDetail::Alert(42) => "bad_certificate_alert",
             TlsDetail::Alert(48) => "unknown_ca_alert",
             TlsDetail::Alert(number) => alert_name(number),
@@ -112,7 +115,10 @@ impl TlsDetail {
                 "if it has a new key on purpose, add its pin to `tls.pins` (with `verify: off` that of its own key, not of a CA's); else somebody else answers there"
             }
             TlsDetail::BadCertificate => {
-                "issue its certificate anew: it is malformed, marked as a CA, or signed in a way that is no longer believed"
+                "issue its certificate anew: it is malformed, marked as a CA, signed in a way that is no longer believed, or not of the key that is used with it"
+            }
+            TlsDetail::LocalFault => {
+                "the fault is on this side: check this machine's clock, and report a bug if it is right"
             }
             TlsDetail::Alert(number) => alert_hint(number),
         }
@@ -200,6 +206,7 @@ mod tests {
             WrongPurpose,
             Pin,
             BadCertificate,
+            LocalFault,
         ];
         own.into_iter().chain((0..=255).map(Alert))
     }

@@ -100,7 +100,7 @@ impl Downstream {
         } else if !limits.age.is_zero() && now.saturating_duration_since(self.opened) >= limits.age {
             Limit::Age
         } else {
-            return !self.client.is_draining.get();
+            return !self.client.is_draining.get() && !self.socket.is_worn();
         };
         self.client.reached(reached);
         false
@@ -220,6 +220,8 @@ impl Downstream {
                 Poll::Ready(Ok(_)) => {}
             }
         }
+        // No more is read until somebody takes what there is.
+        self.socket.settle();
         false
     }
 

@@ -84,6 +84,15 @@ impl Buffer {
         }
     }
 
+    /// Forgets what stands behind the first `length` bytes.
+    pub(crate) fn truncate(&mut self, length: usize) {
+        debug_assert!(length <= self.end - self.start, "only what is there is forgotten");
+        self.end = self.start + length;
+        if self.is_empty() {
+            self.clear();
+        }
+    }
+
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         (self.start, self.end) = (0, 0);
@@ -99,12 +108,18 @@ impl Buffer {
         }
         let length = self.end - self.start;
         let enough = (length + SMALL).next_power_of_two();
-        if self.storage.len() >= 4 * enough {
+        if self.storage.len() >= 2 * enough {
             let mut smaller = vec![0; enough];
             smaller[..length].copy_from_slice(self.filled());
             give(std::mem::replace(&mut self.storage, smaller));
             (self.start, self.end) = (0, length);
         }
+    }
+
+    /// How much memory it holds.
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.storage.len()
     }
 
     #[cold]
@@ -140,5 +155,26 @@ fn give(storage: Vec<u8>) {
                 pool.push(storage);
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_is_kept_in_little_more_room_than_it_needs() {
+        // The last two are more than half of the room that there was.
+        for (length, most) in
+            [(5, 1 << 10), (16_000, 32 << 10), (16_400, 32 << 10), (40_000, LARGE), (LARGE, LARGE)]
+        {
+            let bytes: Vec<u8> = (0..length).map(|place| place as u8).collect();
+            let mut buffer = Buffer::default();
+            buffer.room()[..length].copy_from_slice(&bytes);
+            buffer.grow(length);
+            buffer.settle();
+            assert!(buffer.capacity() <= most, "{length}: {}", buffer.capacity());
+            assert_eq!(buffer.filled(), bytes);
+        }
     }
 }

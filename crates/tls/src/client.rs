@@ -1,26 +1,27 @@
 //! Whom a backend must be, and who we are to it.
 
 mod roots;
+mod sessions;
+#[cfg(test)]
+mod tests;
 mod verifier;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::ClientConfig;
-use rustls::client::{ClientSessionMemoryCache, Resumption};
+use rustls::client::Resumption;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::sign::SingleCertAndKey;
 use rustls::version::{TLS12, TLS13};
 
 use self::roots::parsable;
 pub(crate) use self::roots::store;
+use self::sessions::Sessions;
 use self::verifier::Verifier;
 pub use self::verifier::{PinMismatch, SelfSigned, is_pin_mismatch, is_self_signed_peer};
 use crate::Identity;
 use crate::crypto::provider;
-
-/// For how many names sessions are kept: a dial has one.
-const NAMES: usize = 1;
 
 /// What backends are asked for (ALPN), so that those which also speak HTTP/2 do not.
 const PROTOCOL: &[u8] = b"http/1.1";
@@ -64,15 +65,16 @@ pub struct ClientParts {
 /// How a pool's backends are spoken to over TLS; two are equal if their parts are.
 pub struct Client {
     parts: ClientParts,
-    config: Arc<ClientConfig>,
+    config: ClientConfig,
+    verifier: Verifier,
 }
 
 /// A client, and the name that one backend has to prove. Sessions to resume are its own: backends of one name need not
-/// know each other's tickets.
+/// know each other's tickets. The certificate is verified again at least once a day, and once it has expired.
 pub struct Dial {
     client: Arc<Client>,
     name: ServerName<'static>,
-    config: Arc<ClientConfig>,
+    sessions: Mutex<Sessions>,
 }
 
 /// Why there is no such client.
@@ -110,7 +112,7 @@ impl Client {
             .with_protocol_versions(&[&TLS13, &TLS12])
             .map_err(|error| ClientError::BadCa(error.to_string()))?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier));
+            .with_custom_certificate_verifier(Arc::new(verifier.clone()));
         let mut config = match &parts.identity {
             Some(identity) => {
                 let key = SingleCertAndKey::from(identity.certified_key().clone());
@@ -120,21 +122,24 @@ impl Client {
         };
         config.alpn_protocols = vec![PROTOCOL.to_vec()];
         config.resumption = Resumption::disabled();
-        Ok(Arc::new(Client { parts, config: Arc::new(config) }))
+        Ok(Arc::new(Client { parts, config, verifier }))
     }
 
     /// What it is made of.
     pub fn parts(&self) -> &ClientParts {
         &self.parts
     }
+
+    fn sessions(&self) -> Sessions {
+        Sessions::new(&self.config, &self.verifier)
+    }
 }
 
 impl Dial {
     /// Without any session yet. `name` is verified, and sent as SNI if it is a DNS name.
     pub fn new(client: Arc<Client>, name: ServerName<'static>) -> Dial {
-        let mut config = ClientConfig::clone(&client.config);
-        config.resumption = Resumption::store(Arc::new(ClientSessionMemoryCache::new(NAMES)));
-        Dial { client, name, config: Arc::new(config) }
+        let sessions = Mutex::new(client.sessions());
+        Dial { client, name, sessions }
     }
 
     /// How the backend is spoken to.
@@ -147,9 +152,14 @@ impl Dial {
         &self.name
     }
 
-    /// As rustls wants it.
-    pub(crate) fn config(&self) -> &Arc<ClientConfig> {
-        &self.config
+    /// As rustls wants it for a handshake that begins now.
+    pub(crate) fn config(&self) -> Arc<ClientConfig> {
+        // Nothing can go wrong between two states of it.
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        if !sessions.are_good() {
+            *sessions = self.client.sessions();
+        }
+        sessions.config().clone()
     }
 }
 

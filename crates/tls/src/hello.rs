@@ -1,7 +1,7 @@
 //! What a client asked for in its first message, and whose certificate it got.
 //!
 //! rustls shows it to whoever chooses the certificate, and to nobody else; it is left here for the session, which runs
-//! on the same thread and takes it before anything else can happen.
+//! on the same thread and takes it before anything else can happen. What a panic leaves behind is thrown away.
 
 use std::cell::RefCell;
 use std::sync::Arc;

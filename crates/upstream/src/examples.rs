@@ -11,7 +11,9 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, 
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+use rustls::{
+    ALL_VERSIONS, RootCertStore, ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion,
+};
 
 /// The name that backends have unless they say otherwise.
 pub(crate) const NAME: &str = "app.test";
@@ -100,12 +102,21 @@ impl Leaf {
 
     /// A server that presents it, in any version.
     pub(crate) fn server(&self) -> ServerConfig {
-        self.server_for(None)
+        self.server_with(None, ALL_VERSIONS)
     }
 
     /// The same, for clients with a certificate of that CA alone.
     pub(crate) fn server_for(&self, clients: Option<&Ca>) -> ServerConfig {
-        let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+        self.server_with(clients, ALL_VERSIONS)
+    }
+
+    /// The same, in some versions.
+    pub(crate) fn server_with(
+        &self,
+        clients: Option<&Ca>,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> ServerConfig {
+        let builder = ServerConfig::builder_with_provider(provider()).with_protocol_versions(versions);
         let builder = match clients {
             None => builder.unwrap().with_no_client_auth(),
             Some(ca) => {

@@ -15,7 +15,7 @@ use crate::socket::Idleness;
 /// an idle one.
 const DISTRUST: Duration = Duration::from_secs(60);
 
-/// A stack of idle connections.
+/// A stack of idle connections; dropped, it takes leave of them.
 #[derive(Debug, Default)]
 pub struct Idle {
     parked: RefCell<Vec<Parked>>,
@@ -123,7 +123,7 @@ impl Idle {
         }
     }
 
-    /// Keeps a connection whose response ended cleanly; beyond `most`, the one that was idle longest is closed.
+    /// Keeps a connection whose response ended cleanly, unless its keys are worn; beyond `most`, the one that was idle longest is closed.
     /// `is_announced`: its last response said for how long.
     pub fn park(
         &self,
@@ -134,7 +134,7 @@ impl Idle {
         gauge: &Count,
     ) {
         let mut parked = self.parked.borrow_mut();
-        if most == 0 {
+        if most == 0 || connection.socket.is_worn() {
             return connection.socket.take_leave();
         }
         if parked.len() >= most {
@@ -217,6 +217,12 @@ impl Idle {
     #[inline]
     fn is_distrusted(&self, now: Instant) -> bool {
         self.distrusted.get().is_some_and(|since| now.saturating_duration_since(since) < DISTRUST)
+    }
+}
+
+impl Drop for Idle {
+    fn drop(&mut self) {
+        self.parked.get_mut().drain(..).for_each(Parked::leave);
     }
 }
 

@@ -133,6 +133,19 @@ impl Socket {
         self.tls().map_or(0, Tls::flushed)
     }
 
+    /// Whether its keys may be used up soon, so that it had better carry no further message.
+    #[inline]
+    pub fn is_worn(&self) -> bool {
+        self.tls().is_some_and(Tls::is_worn)
+    }
+
+    /// Gives back what memory it can, before a wait without a read; one that is pending does so by itself.
+    pub fn settle(&mut self) {
+        if let Socket::Tls(tls) = self {
+            tls.settle();
+        }
+    }
+
     /// Tells the peer of a TLS connection that nothing more will come, as far as that needs no wait.
     pub fn take_leave(&mut self) {
         if let Socket::Tls(tls) = self {

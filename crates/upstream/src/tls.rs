@@ -19,6 +19,11 @@ pub use self::handshake::{Broken, Handshake};
 use self::opening::Opening;
 use crate::Socket;
 
+/// How many bytes of records a connection of TLS 1.2 sends before it is given no more messages: its keys are good for 2^24
+/// records, so at least half of them are left for the message in hand. A record is at least 30 bytes long (RFC 5288, section 3).
+/// TLS 1.3 changes its keys by itself.
+const WORN: u64 = (1 << 23) * 30;
+
 /// A connection whose handshake is done.
 #[derive(Debug)]
 pub struct Tls {
@@ -123,6 +128,15 @@ impl Tls {
 
     pub(crate) fn flushed(&self) -> u64 {
         self.flushed
+    }
+
+    pub(crate) fn settle(&mut self) {
+        self.session.settle();
+    }
+
+    #[inline]
+    pub(crate) fn is_worn(&self) -> bool {
+        self.flushed >= WORN && self.session.version() == Some("TLSv1.2")
     }
 
     pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

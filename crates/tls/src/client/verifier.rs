@@ -1,6 +1,7 @@
 //! How a backend's certificate is judged: by CAs and name, by pins, or not at all.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -34,13 +35,15 @@ pub fn is_self_signed_peer(error: &Error) -> bool {
     matches!(error, Error::InvalidCertificate(CertificateError::Other(OtherError(why))) if why.is::<SelfSigned>())
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Verifier {
     /// `None`: whoever answers is believed.
     chains: Option<Arc<WebPkiServerVerifier>>,
     /// Certificates that are believed, and may be a backend's own.
     given: Vec<CertificateDer<'static>>,
     pins: Vec<Pin>,
+    /// Brought forward to the end of each certificate that is believed for its validity; seconds since 1970.
+    until: Arc<AtomicU64>,
 }
 
 impl Verifier {
@@ -52,7 +55,22 @@ impl Verifier {
                 (Some(chains(store(given).map_err(ClientError::BadCa)?)?), given.clone())
             }
         };
-        Ok(Verifier { chains, given, pins: pins.to_vec() })
+        Ok(Verifier { chains, given, pins: pins.to_vec(), until: Arc::default() })
+    }
+
+    /// The same, which notes for how long what it believes is valid.
+    pub(super) fn noting(&self, until: Arc<AtomicU64>) -> Self {
+        Verifier { until, ..self.clone() }
+    }
+
+    /// Those above it may end earlier; a day sees to them.
+    fn note_end(&self, leaf: &CertificateDer<'_>) {
+        if self.chains.is_some()
+            && let Ok(leaf) = parse(leaf)
+        {
+            let last = u64::try_from(leaf.validity().not_after.timestamp()).unwrap_or(0);
+            self.until.fetch_min(last.saturating_add(1), Ordering::Relaxed);
+        }
     }
 
     /// Whether a backend is believed that shows this very certificate, as one that its owner signed with itself.
@@ -128,8 +146,14 @@ impl ServerCertVerifier for Verifier {
                 Error::InvalidCertificate(CertificateError::Other(_)) => {
                     self.is_given(end_entity, server_name, now).unwrap_or(Err(error))?;
                 }
-                Error::InvalidCertificate(CertificateError::UnknownIssuer) if is_self_signed(end_entity) => {
-                    return Err(CertificateError::Other(OtherError(Arc::new(SelfSigned))).into());
+                // The second is what comes of a CA that was made anew under the same name.
+                Error::InvalidCertificate(
+                    CertificateError::UnknownIssuer | CertificateError::BadSignature,
+                ) => {
+                    return Err(match is_self_signed(end_entity) {
+                        true => CertificateError::Other(OtherError(Arc::new(SelfSigned))).into(),
+                        false => CertificateError::UnknownIssuer.into(),
+                    });
                 }
                 error => return Err(error),
             }
@@ -137,6 +161,7 @@ impl ServerCertVerifier for Verifier {
         if !self.pins.is_empty() && !self.is_pinned(end_entity, intermediates, now)? {
             return Err(CertificateError::Other(OtherError(Arc::new(PinMismatch))).into());
         }
+        self.note_end(end_entity);
         Ok(ServerCertVerified::assertion())
     }
 

@@ -71,6 +71,7 @@ fn cause_of(detail: TlsDetail) -> Cause {
         | TlsDetail::Pin
         | TlsDetail::BadCertificate => Cause::TlsCertificate,
         TlsDetail::Alert(_) => Cause::TlsAlert,
+        TlsDetail::LocalFault => Cause::Internal,
     }
 }
 
@@ -94,6 +95,11 @@ fn of_error(error: &Error) -> TlsDetail {
         Error::InvalidMessage(
             InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,
         ) => TlsDetail::NotTls,
+        Error::FailedToGetCurrentTime
+        | Error::FailedToGetRandomBytes
+        | Error::EncryptError
+        | Error::HandshakeNotComplete
+        | Error::General(_) => TlsDetail::LocalFault,
         _ => TlsDetail::Malformed,
     }
 }
@@ -104,10 +110,28 @@ fn of_certificate(bad: &CertificateError) -> TlsDetail {
         Expired | ExpiredContext { .. } => TlsDetail::Expired,
         NotValidYet | NotValidYetContext { .. } => TlsDetail::NotYetValid,
         NotValidForName | NotValidForNameContext { .. } => TlsDetail::WrongName,
-        // The second is what comes of a CA that was made anew under the same name.
-        UnknownIssuer | BadSignature => TlsDetail::UnknownCa,
+        UnknownIssuer => TlsDetail::UnknownCa,
         Revoked => TlsDetail::Revoked,
         InvalidPurpose | InvalidPurposeContext { .. } => TlsDetail::WrongPurpose,
         _ => TlsDetail::BadCertificate,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use evenkeel_model::Weight;
+
+    use super::*;
+
+    #[test]
+    fn what_fails_on_this_side_is_no_backends_fault() {
+        for error in
+            [Error::FailedToGetCurrentTime, Error::FailedToGetRandomBytes, Error::General("a bug".into())]
+        {
+            let failure = TlsFailure::of_handshake(&Broken::Tls(error.clone()), Opening::Tls);
+            assert_eq!(failure, TlsDetail::LocalFault.into());
+            assert_eq!(TlsFailure::of(&super::super::broken(error)), Some(failure));
+            assert_eq!(failure.cause.facts().weight, Weight::None);
+        }
     }
 }

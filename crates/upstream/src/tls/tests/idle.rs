@@ -5,9 +5,14 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
+use evenkeel_model::Count;
+use evenkeel_routing::IdleLimit;
+use rustls::version::{TLS12, TLS13};
+
 use super::*;
 use crate::examples::{Ca, Stream, secure_server, take_leave};
 use crate::socket::Idleness;
+use crate::{Idle, Keeping};
 
 /// Nothing takes so long unless it hangs.
 const LONG: Duration = Duration::from_secs(20);
@@ -126,12 +131,12 @@ async fn an_end_that_is_not_announced_is_told_apart() {
 
 #[tokio::test]
 async fn connections_that_are_closed_by_this_side_say_so() {
-    use crate::{Idle, Keeping};
-    use evenkeel_model::Count;
-    use evenkeel_routing::IdleLimit;
-    let closes: [fn(&Idle, Keeping<'_>, Instant); 2] = [
-        |idle, keeping, _| idle.clear(keeping.gauge),
-        |idle, keeping, now| idle.sweep(keeping, now + 2 * LONG),
+    type Close = fn(&Idle, Keeping<'_>, Instant);
+    let closes: [Option<Close>; 3] = [
+        Some(|idle, keeping, _| idle.clear(keeping.gauge)),
+        Some(|idle, keeping, now| idle.sweep(keeping, now + 2 * LONG)),
+        // Dropped, as at the end of a core.
+        None,
     ];
     for close in closes {
         let (ca, address, go, told) = server(|_| {});
@@ -142,8 +147,25 @@ async fn connections_that_are_closed_by_this_side_say_so() {
             (Idle::default(), IdleLimit::default(), Count::default(), Instant::now());
         let keeping = Keeping { longest: LONG, limit: &limit, gauge: &gauge };
         idle.park(connection, false, 8, now, &gauge);
-        close(&idle, keeping, now);
-        assert!(idle.is_empty());
+        if let Some(close) = close {
+            close(&idle, keeping, now);
+            assert!(idle.is_empty());
+        }
+        drop(idle);
         assert_eq!(told.recv_timeout(LONG), Ok(Some(0)), "the end was announced");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_of_tls_1_2_is_not_kept_until_its_keys_are_used_up() {
+    for (version, sent, is_kept) in [(&TLS12, WORN - 1, true), (&TLS12, WORN, false), (&TLS13, WORN, true)] {
+        let ca = Ca::new();
+        let address = secure_server(ca.leaf().server_with(None, &[version]), |_, _| false);
+        let mut connection = secured(address, &ca.dial()).await.unwrap();
+        let Socket::Tls(tls) = &mut connection.socket else { panic!("it is TLS") };
+        tls.flushed = sent;
+        let (idle, gauge) = (Idle::default(), Count::default());
+        idle.park(connection, false, 8, Instant::now(), &gauge);
+        assert_eq!((idle.is_empty(), gauge.read() == 1), (!is_kept, is_kept), "{version:?} {sent}");
     }
 }

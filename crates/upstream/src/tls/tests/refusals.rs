@@ -6,7 +6,11 @@ use std::thread;
 
 use evenkeel_model::{Cause, TlsDetail};
 use evenkeel_tls::{ClientParts, Pin, Roots, Verify};
-use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, date_time_ymd};
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair, date_time_ymd};
+use rustls::crypto::aws_lc_rs::sign::any_supported_type;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::version::{TLS12, TLS13};
 
 use super::*;
 use crate::examples::{Ca, Leaf, dial, listening, secure_server};
@@ -111,6 +115,21 @@ async fn a_certificate_that_is_no_good_is_told_by_what_is_wrong_with_it() {
     assert_eq!(result(&own, ca.parts()).await, Err(TlsDetail::SelfSigned));
     let given = ClientParts { roots: Roots::Given(vec![own.certificate()]), ..ca.parts() };
     assert_eq!(result(&own, given).await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_backend_that_has_another_key_than_its_certificate_is_not_taken_for_one_of_another_ca() {
+    let ca = Ca::new();
+    for version in [&TLS12, &TLS13] {
+        let (leaf, other) = (ca.leaf(), KeyPair::generate().unwrap());
+        let key = any_supported_type(&PrivateKeyDer::try_from(other.serialize_der()).unwrap()).unwrap();
+        let mut config = leaf.server_with(None, &[version]);
+        let shown = CertifiedKey::new(vec![leaf.certificate()], key);
+        config.cert_resolver = Arc::new(SingleCertAndKey::from(shown));
+        let address = secure_server(config, |_, stream| stream.write_all(b"ok").is_ok());
+        let failure = secured(address, &ca.dial()).await.expect_err("it proves nothing");
+        assert_eq!(failure, TlsDetail::BadCertificate.into(), "{version:?}");
+    }
 }
 
 #[tokio::test]
