@@ -57,7 +57,8 @@ impl Crew {
     /// A probe came to its result.
     pub(crate) fn probed(&mut self, address: &Address, result: ProbeResult, now: Instant) {
         let is_in_service = self.entries.get(address).is_some_and(|entry| entry.is_in_service(now));
-        if let (ProbeResult::Failed(ProbeFailure::Failed(cause)), true) = (result, is_in_service)
+        if is_in_service
+            && let ProbeResult::Failed(ProbeFailure::Failed(cause) | ProbeFailure::Tls(cause, _)) = result
             && cause != Cause::LocalResource
             && cause != Cause::Internal
         {

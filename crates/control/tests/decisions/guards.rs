@@ -253,13 +253,15 @@ fn a_fate_that_another_backend_does_not_share_ejects() {
 
 #[test]
 fn a_fate_that_probes_share_ejects_nobody() {
-    let mut scene = Scene::with(&format!("{FOUR}, {PROBED}"));
-    scene.wait_until(300);
-    for index in 0..4 {
-        scene.tell(probed(scene.id(index), Some(Cause::Unroutable)));
+    for cause in [Cause::Unroutable, Cause::TlsCertificate] {
+        let mut scene = Scene::with(&format!("{FOUR}, {PROBED}"));
+        scene.wait_until(300);
+        for index in 0..4 {
+            scene.tell(probed(scene.id(index), Some(cause)));
+        }
+        scene.wait_until(1_000);
+        assert_eq!(scene.phases(), [Phase::Unproven; 4], "{cause:?}");
     }
-    scene.wait_until(1_000);
-    assert_eq!(scene.phases(), [Phase::Unproven; 4]);
 }
 
 #[test]

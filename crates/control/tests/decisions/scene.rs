@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use evenkeel_config::{Plan, PoolPlan};
 use evenkeel_control::{Control, Effects, Input, Notice, Transition};
 use evenkeel_health::{Eject, ProbeResult};
-use evenkeel_model::{BackendId, Cause, Command, Fault, Order, Outcome, Phase, ProbeFailure, Proof, Role};
+use evenkeel_model::{
+    BackendId, Cause, Command, Fault, Order, Outcome, Phase, ProbeFailure, Proof, Role, TlsDetail,
+};
 use evenkeel_routing::{Ask, Backend, Cursor, Member, Pick, Snapshot, Wake};
 
 /// Stands for the serial of the newest order.
@@ -187,7 +189,12 @@ pub(crate) fn transitions(effects: &Effects) -> Vec<&Transition> {
 }
 
 pub(crate) fn probed(id: BackendId, failure: Option<Cause>) -> Input {
-    let failed = |cause| ProbeResult::Failed(ProbeFailure::Failed(cause));
+    let failed = |cause| {
+        ProbeResult::Failed(match cause {
+            Cause::TlsCertificate => ProbeFailure::Tls(cause, TlsDetail::Expired),
+            other => ProbeFailure::Failed(other),
+        })
+    };
     Input::Probed { id, serial: NEWEST, result: failure.map_or(ProbeResult::Passed, failed), drain: None }
 }
 
