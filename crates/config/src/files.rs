@@ -8,6 +8,7 @@ mod carry;
 mod folder;
 mod form;
 mod judge;
+mod keep;
 mod pair;
 mod read;
 mod reread;

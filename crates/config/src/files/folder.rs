@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::form::{has_certificate, has_key};
+use super::form::{Form, has_certificate, has_key, is_pem};
 use super::pair::Pair;
 use super::read::{self, Fault};
 use crate::problem::Code;
@@ -26,7 +26,7 @@ const COMPANIONS: [&str; 6] = ["ca", "chain", "ca-bundle", "ca-chain", "cacert",
 pub(crate) struct Folder {
     /// By path.
     pub(crate) pairs: Vec<Pair>,
-    /// What lacks its other half.
+    /// What lacks its other half, or is no half of anything.
     pub(crate) warnings: Vec<Fault>,
 }
 
@@ -159,13 +159,14 @@ impl Folder {
     /// A file that no other goes with: it may hold both, one of the two, or something else.
     fn single(&mut self, path: &Path) {
         let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let is_companion = COMPANIONS.contains(&stem);
         let Ok(bytes) = read::bytes(path, "directory") else {
             // Reading it again says why.
             return self.pairs.push(Pair { certificate: path.to_owned(), key: None });
         };
         match (has_certificate(&bytes), has_key(&bytes)) {
             (true, true) => self.pairs.push(Pair { certificate: path.to_owned(), key: None }),
-            (true, false) if !COMPANIONS.contains(&stem) => {
+            (true, false) if !is_companion => {
                 let message = format!("`{}` is a certificate without a key", path.display());
                 let help = "put the key beside it, under the same name with `.key`, or remove it";
                 self.warnings.push(Fault::new("directory", Code::Unpaired, message, help));
@@ -173,6 +174,18 @@ impl Folder {
             (false, true) => {
                 let message = format!("`{}` is a key without a certificate", path.display());
                 let help = "name it like its certificate, with `.key`, or remove it";
+                self.warnings.push(Fault::new("directory", Code::Unpaired, message, help));
+            }
+            // PEM of another kind, such as parameters, is no certificate that somebody spoilt. And a companion may be empty:
+            // not everybody who issues a secret knows its CA.
+            (false, false) if !is_companion && !is_pem(&bytes) => {
+                let form = Form::of(&bytes);
+                let message =
+                    format!("`{}` holds neither a certificate nor a key: {}", path.display(), form.name());
+                let help = match form {
+                    Form::Empty | Form::Other => "put the certificate into it, or remove it".into(),
+                    _ => format!("{}, or remove it", form.certificate_help(path)),
+                };
                 self.warnings.push(Fault::new("directory", Code::Unpaired, message, help));
             }
             (true, false) | (false, false) => {}

@@ -11,7 +11,7 @@ use super::carry::client;
 use super::read::Fault;
 use super::{
     ListenerFiles, Pair, PoolFiles, Reread, Source, SystemRoots, Taken, authorities, judge_client,
-    judge_server,
+    judge_server, keep,
 };
 use crate::Plan;
 use crate::plan::Warnings;
@@ -178,9 +178,15 @@ impl Source {
         taken: &mut Taken,
         findings: &mut Findings,
     ) -> Vec<Arc<Identity>> {
-        let loaded = self.origin.load();
-        if let Some(fault) = &loaded.fault {
-            findings.tell(&self.at, fault);
+        let mut loaded = self.origin.load();
+        match &loaded.fault {
+            Some(fault) => findings.tell(&self.at, fault),
+            None => {
+                let found: Vec<&Pair> = loaded.found.iter().map(|(pair, _)| pair).collect();
+                let left = keep::remains(&self.pairs, &found);
+                loaded.found.extend(left.into_iter().map(|pair| (pair.clone(), keep::read_again(pair))));
+                loaded.found.sort_by(|(one, _), (other, _)| one.cmp(other));
+            }
         }
         let before = self.pairs.iter().zip(before);
         let mut now = Vec::new();

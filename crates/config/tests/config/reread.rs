@@ -188,6 +188,54 @@ fn a_pair_that_is_gone_goes_unless_it_was_the_last() {
 }
 
 #[test]
+fn what_is_spoilt_in_a_folder_with_others_stays_as_it_was() {
+    let mut scene = Scene::new();
+    let both = scene.sign("both.org");
+    scene.folder.write("more/both.pem", both.certificate + &both.key);
+    assert_eq!(scene.reread(), [""; 0]);
+    let (before, names) = (scene.plan.clone(), ["site.org", "a.org", "b.org", "both.org"]);
+    assert_eq!(scene.names(), names);
+    // `cat fullchain privkey > both.pem` on a full disk; and half a pair, of which the certificate alone is no reason to talk.
+    scene.folder.write("more/both.pem", "");
+    std::fs::remove_file(scene.folder.path("more/a.key")).unwrap();
+    let problems = scene.reread();
+    let at = "listeners[0].tls.certificates[1].directory: ";
+    assert!(problems[0].starts_with(&format!("{at}`DIR/more/a.key` cannot be read")), "{problems:?}");
+    assert!(problems[0].ends_with("or remove what is left of it: `DIR/more/a.pem`"), "{problems:?}");
+    assert!(problems[1].starts_with(&format!("{at}`DIR/more/both.pem` holds no certificate: it is empty")));
+    assert_eq!((problems.len(), &scene.plan), (2, &before), "{problems:?}");
+    assert_eq!(scene.names(), names);
+    // Nobody looks at the certificate alone of these, since CAs are called so.
+    scene.folder.pair("more/chain", &scene.sign("chain.org"));
+    assert_eq!(scene.reread().len(), 2);
+    std::fs::remove_file(scene.folder.path("more/chain.key")).unwrap();
+    assert_eq!(scene.reread().len(), 3);
+    assert_eq!(scene.names(), ["site.org", "a.org", "b.org", "both.org", "chain.org"]);
+    for name in ["a.pem", "both.pem", "chain.pem"] {
+        std::fs::remove_file(scene.folder.path(&format!("more/{name}"))).unwrap();
+    }
+    assert_eq!(scene.reread(), [""; 0]);
+    assert_eq!(scene.names(), ["site.org", "b.org"]);
+}
+
+#[test]
+fn a_pair_that_moves_to_other_files_is_nothing_lost() {
+    let mut scene = Scene::new();
+    let names = ["site.org", "a.org", "b.org"];
+    // The key goes to a certificate of another ending, which comes first; then both go into one file.
+    scene.folder.write("more/a.crt", std::fs::read(scene.folder.path("more/a.pem")).unwrap());
+    assert_eq!(scene.reread(), [""; 0]);
+    assert_eq!(scene.names(), names);
+    let both = scene.sign("a.org");
+    scene.folder.write("more/a.pem", both.certificate + &both.key);
+    for name in ["a.crt", "a.key"] {
+        std::fs::remove_file(scene.folder.path(&format!("more/{name}"))).unwrap();
+    }
+    assert_eq!(scene.reread(), [""; 0]);
+    assert_eq!(scene.names(), names);
+}
+
+#[test]
 fn the_default_certificate_stays_the_default() {
     let mut scene = Scene::new();
     scene.folder.pair("site", &scene.sign("renamed.org"));
