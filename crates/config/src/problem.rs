@@ -71,6 +71,8 @@ pub enum Code {
     DuplicateName,
     /// A warning: a certificate without its key, or a key without its certificate.
     Unpaired,
+    /// A warning: a part of a folder that cannot be looked into.
+    PassedOver,
 }
 
 impl Code {
@@ -101,6 +103,7 @@ impl Code {
             Code::NoName => "no-name",
             Code::DuplicateName => "duplicate-name",
             Code::Unpaired => "unpaired",
+            Code::PassedOver => "passed-over",
         }
     }
 
@@ -130,7 +133,8 @@ impl Code {
             | Code::SelfSigned
             | Code::NoName
             | Code::DuplicateName
-            | Code::Unpaired => Severity::Warning,
+            | Code::Unpaired
+            | Code::PassedOver => Severity::Warning,
         }
     }
 }

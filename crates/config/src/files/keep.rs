@@ -2,14 +2,13 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use evenkeel_tls::Identity;
 
 use super::pair::Pair;
-use super::read::Fault;
+use super::read::{Fault, leads_nowhere};
 
 /// Those of a folder's pairs that are none any more, though something is left of them: a file that was emptied, or one
 /// half. Whoever wants a pair to go removes all of it.
@@ -42,6 +41,5 @@ pub(crate) fn read_again(pair: &Pair) -> Result<Arc<Identity>, Fault> {
 }
 
 fn is_gone(path: &Path) -> bool {
-    let error = fs::symlink_metadata(path).err();
-    error.is_some_and(|error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory))
+    fs::symlink_metadata(path).is_err_and(|error| leads_nowhere(&error))
 }

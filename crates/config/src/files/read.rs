@@ -67,16 +67,22 @@ pub(crate) fn bytes(path: &Path, key: &'static str) -> Result<Vec<u8>, Fault> {
 /// Why a file or a folder cannot be read, and for whom.
 pub(crate) fn unreadable(path: &Path, key: &'static str, error: &io::Error) -> Fault {
     let user = user();
+    let right = if path.is_dir() { "rx" } else { "r" };
     let path = path.display();
     let message = format!("`{path}` cannot be read by the user {user}: {error}");
     let help = match error.kind() {
         io::ErrorKind::PermissionDenied => format!(
-            "let that user read it, like `setfacl -m u:{user}:r {path}`, and enter every folder above it"
+            "let that user read it, like `setfacl -m u:{user}:{right} {path}`, and enter every folder above it"
         ),
         io::ErrorKind::NotFound => "write the path of a file that is there".into(),
-        _ => String::new(),
+        _ => "look at the file system that it is on: `ls -l` there, the kernel's log".into(),
     };
     Fault::new(key, Code::Unreadable, message, help)
+}
+
+/// Whether nothing is there, rather than something that cannot be had.
+pub(crate) fn leads_nowhere(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// Whether everybody may read a file.

@@ -135,6 +135,25 @@ fn a_file_that_holds_nothing_of_use_is_a_warning() {
 }
 
 #[test]
+fn what_cannot_be_looked_at_in_a_folder_is_told_and_keeps_nothing_else_from_service() {
+    let (folder, authority) = (Folder::new(), Authority::new());
+    folder.pair("certs/a", &authority.sign(&["a.org"]));
+    // Not even root can follow these; to anybody else a closed folder is the same.
+    folder.link("lost", "certs/lost");
+    assert_eq!(names(&folder), ["a.org"]);
+    let [(code, message)] = &warnings(&folder)[..] else { panic!("{:?}", warnings(&folder)) };
+    assert_eq!(*code, "passed-over");
+    assert!(message.contains("certs/lost` cannot be read by the user "), "{message}");
+    folder.link("chain.pem", "certs/chain.pem");
+    assert_eq!(warnings(&folder).len(), 1, "nobody wants a companion");
+    folder.link("b.pem", "certs/b.pem");
+    folder.link("a.pem/c", "certs/nowhere.pem");
+    let problems = read(&folder).unwrap_err();
+    let found: Vec<_> = problems.iter().map(|problem| (problem.code.as_str(), &*problem.message)).collect();
+    assert!(matches!(found[..], [("unreadable", message)] if message.contains("b.pem")), "{found:?}");
+}
+
+#[test]
 fn companions_need_no_key() {
     let (folder, authority) = (Folder::new(), Authority::new());
     folder.pair("certs/a", &authority.sign(&["a.org"]));
