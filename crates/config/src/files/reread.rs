@@ -67,6 +67,21 @@ impl Findings {
         self.warnings.add_unplaced(fault.code, &path, fault.message, fault.help);
     }
 
+    /// What was read, unless it is worse than what serves.
+    fn better(
+        &self,
+        pair: &Pair,
+        key: &'static str,
+        read: Result<Arc<Identity>, Fault>,
+        before: Option<&Arc<Identity>>,
+    ) -> Result<Arc<Identity>, Fault> {
+        let new = read?;
+        match before.and_then(|before| keep::worse(pair, key, &new, before, self.now)) {
+            Some(fault) => Err(fault),
+            None => Ok(new),
+        }
+    }
+
     /// What was read; what it was before, if that cannot be had.
     fn or<T>(&mut self, at: &str, read: Result<T, Fault>, before: T) -> T {
         read.unwrap_or_else(|fault| {
@@ -192,12 +207,8 @@ impl Source {
         let mut now = Vec::new();
         for (pair, result) in loaded.found {
             let old = before.clone().find(|(old, _)| old.certificate == pair.certificate);
-            let is_good = |identity: &Identity| findings.now <= identity.facts().not_after;
-            let result = match (result, old) {
-                (Ok(new), Some((_, old))) if !is_good(&new) && is_good(old) => Err(self.expired(&pair)),
-                (result, _) => result,
-            };
-            match result {
+            let key = self.origin.key("certificate");
+            match findings.better(&pair, key, result, old.map(|(_, identity)| identity)) {
                 Ok(identity) => now.push((pair, identity)),
                 Err(fault) => {
                     findings.tell(&self.at, &fault);
@@ -222,15 +233,6 @@ impl Source {
         self.pairs = pairs;
         identities
     }
-
-    /// A certificate that is still good must not give way to one that is not.
-    fn expired(&self, pair: &Pair) -> Fault {
-        let message = format!(
-            "the new certificate in `{}` has expired; the one before goes on",
-            pair.certificate.display()
-        );
-        Fault::new(self.origin.key("certificate"), Code::Expired, message, "put one there that is valid")
-    }
 }
 
 impl PoolFiles {
@@ -245,7 +247,8 @@ impl PoolFiles {
             parts.roots = findings.or(&self.at, roots, parts.roots);
         }
         if let Some(pair) = &self.identity {
-            parts.identity = findings.or(&self.at, pair.load().map(Some), parts.identity);
+            let read = findings.better(pair, "certificate", pair.load(), parts.identity.as_ref());
+            parts.identity = findings.or(&self.at, read.map(Some), parts.identity);
         }
         if let (Some(pair), Some(identity)) = (&self.identity, &parts.identity) {
             let path = pair.certificate.display().to_string();

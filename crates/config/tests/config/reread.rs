@@ -1,6 +1,7 @@
 //! Files that change under a plan: what is good is taken, what is not stays, and what did not change is the same.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use evenkeel_config::{Plan, parse_at};
 use evenkeel_tls::{Client, Identity, Server};
@@ -118,12 +119,52 @@ fn a_good_certificate_does_not_give_way_to_one_that_has_expired() {
     scene.folder.pair("site", &scene.authority.sign_within(&["site.org"], (2020, 1, 1), (2021, 1, 1)));
     let problems = scene.reread();
     let beginning =
-        "listeners[0].tls.certificates[0].certificate: the new certificate in `DIR/site.pem` has expired";
+        "listeners[0].tls.certificates[0].certificate: the new certificate in `DIR/site.pem` expired on ";
     assert!(problems.len() == 1 && problems[0].starts_with(beginning), "{problems:?}");
     assert_eq!(scene.plan, before);
     scene.folder.pair("site", &scene.authority.sign_until(&["site.org"], (2027, 6, 1)));
     assert_eq!(scene.reread(), [""; 0]);
     assert_ne!(scene.plan, before);
+}
+
+#[test]
+fn a_good_certificate_does_not_give_way_to_one_that_is_not_valid_yet_until_it_is() {
+    let mut scene = Scene::new();
+    let before = scene.plan.clone();
+    scene.folder.pair("site", &scene.authority.sign_within(&["site.org"], (2027, 1, 1), (2029, 1, 1)));
+    let problems = scene.reread();
+    let beginning = "listeners[0].tls.certificates[0].certificate: the new certificate in `DIR/site.pem` is not valid \
+                     before 2027-01-01T00:00:00Z; ";
+    assert!(problems.len() == 1 && problems[0].starts_with(beginning), "{problems:?}");
+    assert_eq!(scene.plan, before);
+    let later = scene.plan.reread_at(now() + Duration::from_secs(365 * 86_400));
+    assert_eq!(later.problems, [""; 0]);
+    assert_ne!(later.plan, before);
+}
+
+#[test]
+fn a_certificate_that_is_over_gives_way_to_any_other() {
+    let scene = Scene::new();
+    let later = now() + Duration::from_secs(10 * 365 * 86_400);
+    scene.folder.pair("site", &scene.authority.sign_within(&["site.org"], (2020, 1, 1), (2021, 1, 1)));
+    let reread = scene.plan.reread_at(later);
+    assert_eq!(reread.problems, [""; 0]);
+    assert_ne!(reread.plan, scene.plan);
+}
+
+#[test]
+fn what_backends_are_shown_does_not_give_way_to_what_is_not_valid() {
+    let mut scene = Scene::new();
+    let before = scene.plan.clone();
+    for (from, until, said) in
+        [((2020, 1, 1), (2021, 1, 1), "expired on "), ((2027, 1, 1), (2028, 1, 1), "is not valid")]
+    {
+        scene.folder.pair("me", &scene.authority.sign_within(&["me.internal"], from, until));
+        let problems = scene.reread();
+        let beginning = format!("pools.app.tls.certificate: the new certificate in `DIR/me.pem` {said}");
+        assert!(problems.len() == 1 && problems[0].starts_with(&beginning), "{problems:?}");
+        assert_eq!(scene.plan, before);
+    }
 }
 
 #[test]
@@ -294,7 +335,7 @@ fn a_reload_takes_over_what_did_not_change() {
 #[test]
 fn what_expires_under_a_running_plan_is_a_warning_of_the_next_one() {
     let scene = Scene::new();
-    let later = now() + std::time::Duration::from_secs(3 * 365 * 86_400);
+    let later = now() + Duration::from_secs(3 * 365 * 86_400);
     let reread = scene.plan.reread_at(later);
     assert_eq!(reread.problems, [""; 0]);
     let warnings: Vec<(&str, &str)> =
