@@ -47,10 +47,10 @@ async fn reload_from(node: &mut Node, file: PathBuf) -> bool {
 /// Everything that can fail: reading, checking, opening sockets and the access log.
 async fn prepare(node: &Node, file: PathBuf) -> Result<(Plan, Vec<ListenerGroup>), Refusal> {
     // Control shares this thread, and must go on when a file system hangs.
-    let plan = tokio::task::spawn_blocking(move || evenkeel_config::load(&file))
+    let before = node.plan.clone();
+    let plan = tokio::task::spawn_blocking(move || read(&file, &before))
         .await
-        .map_err(|error| Refusal::Node(vec![error.to_string()]))?
-        .map_err(Refusal::File)?;
+        .map_err(|error| Refusal::Node(vec![error.to_string()]))??;
     let problems = difference::needs_restart(&node.plan, &plan);
     if !problems.is_empty() {
         return Err(Refusal::Node(problems));
@@ -64,6 +64,14 @@ async fn prepare(node: &Node, file: PathBuf) -> Result<(Plan, Vec<ListenerGroup>
             .map_err(|error| Refusal::Node(vec![format!("access_log: {error}")]))?;
     }
     Ok((plan, groups))
+}
+
+/// Reads a plan that is no worse than the one before it: whoever reloads for another reason must not pay for a file that was
+/// kept from service until now.
+fn read(file: &Path, before: &Plan) -> Result<Plan, Refusal> {
+    let plan = evenkeel_config::load(file).map_err(Refusal::File)?;
+    let losses = plan.losses(before);
+    if losses.is_empty() { Ok(plan) } else { Err(Refusal::Node(losses)) }
 }
 
 /// Applies what became of the files of the plan that runs, or logs what is wrong with them. Returns whether another plan

@@ -71,6 +71,15 @@ impl Scene {
         self.plan.pools[0].backends[backend].tls.as_ref().unwrap().client().clone()
     }
 
+    /// What a reload of the configuration would lose.
+    fn losses(&self) -> Vec<String> {
+        let folder = self.folder.0.path().to_str().unwrap();
+        let plan = parse_at(&TEXT.replace("DIR", folder), "test.yaml", &|_| None, now());
+        let plan = plan.unwrap_or_else(|problems| panic!("{problems}"));
+        let losses = plan.losses_at(&self.plan, now());
+        losses.into_iter().map(|text| text.replace(folder, "DIR")).collect()
+    }
+
     /// The first names of the first listener's certificates.
     fn names(&self) -> Vec<String> {
         let server = self.server(0);
@@ -140,6 +149,31 @@ fn a_good_certificate_does_not_give_way_to_one_that_is_not_valid_yet_until_it_is
     let later = scene.plan.reread_at(now() + Duration::from_secs(365 * 86_400));
     assert_eq!(later.problems, [""; 0]);
     assert_ne!(later.plan, before);
+}
+
+#[test]
+fn a_reload_loses_what_serves_if_something_worse_is_there() {
+    let scene = Scene::new();
+    assert_eq!(scene.losses(), [""; 0]);
+    scene.folder.pair("site", &scene.authority.sign_within(&["site.org"], (2020, 1, 1), (2021, 1, 1)));
+    scene.folder.pair("more/b", &scene.authority.sign_within(&["b.org"], (2027, 1, 1), (2028, 1, 1)));
+    scene.folder.pair("me", &scene.authority.sign_within(&["me.internal"], (2020, 1, 1), (2021, 1, 1)));
+    std::fs::remove_file(scene.folder.path("more/a.key")).unwrap();
+    let losses = scene.losses();
+    let certificates = "listeners[0].tls.certificates";
+    let expected = [
+        format!("{certificates}[0].certificate: the new certificate in `DIR/site.pem` expired on "),
+        format!("{certificates}[1].directory: the new certificate in `DIR/more/b.pem` is not valid before "),
+        "pools.app.tls.certificate: the new certificate in `DIR/me.pem` expired on ".to_string(),
+        format!("{certificates}[1].directory: `DIR/more/a.key` cannot be read by the user "),
+    ];
+    assert_eq!(losses.len(), expected.len(), "{losses:#?}");
+    for (loss, beginning) in losses.iter().zip(expected) {
+        assert!(loss.starts_with(&beginning) && loss.contains("; put "), "{loss}");
+    }
+    // What was removed whole is no loss.
+    std::fs::remove_file(scene.folder.path("more/a.pem")).unwrap();
+    assert_eq!(scene.losses().len(), 3);
 }
 
 #[test]
