@@ -169,7 +169,8 @@ pub struct Problems {
     pub(crate) list: Vec<Problem>,
 }
 
-/// Most problems that are kept: so many have one reason.
+/// Most problems that are kept: so many have one reason. Warnings are not counted, for there are no more than files, and
+/// each is about something else.
 pub(crate) const MOST_PROBLEMS: usize = 100;
 
 impl Problems {
@@ -183,7 +184,7 @@ impl Problems {
         self.list.iter()
     }
 
-    /// How many there are, up to 100.
+    /// How many there are; of errors, up to 100.
     pub fn len(&self) -> usize {
         self.list.len()
     }
@@ -213,7 +214,7 @@ impl Problems {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        if self.is_full() {
+        if code.severity() == Severity::Error && self.is_full() {
             return;
         }
         let (line, column) = text::position(&self.source, span.start);

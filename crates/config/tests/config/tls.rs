@@ -329,6 +329,24 @@ fn what_works_but_is_worth_a_look_is_a_warning() {
 }
 
 #[test]
+fn many_warnings_hide_no_other() {
+    let (folder, authority, made) = site();
+    for index in 0..120 {
+        folder.write(&format!("certs/{index:03}.crt"), &made.certificate);
+    }
+    folder.pair("certs/site", &made);
+    folder.pair("old", &authority.sign_until(&["a.org"], (2026, 2, 1)));
+    let tls = "{ certificates: [{ directory: DIR/certs }, { certificate: DIR/old.pem, key: DIR/old.key }] }";
+    let text = listener(&folder, tls).replace("[\"a:80\"]", "[\"https://a\"], tls: { verify: off }");
+    let found = warnings(&text);
+    assert_eq!(found.len(), 122, "{found:?}");
+    for code in ["expired", "unverified"] {
+        assert!(found.iter().any(|(found, _)| *found == code), "{code} is missing");
+    }
+    assert!(plan(&text).warnings.0.to_string().ends_with("test.yaml: 122 warnings"));
+}
+
+#[test]
 fn warnings_are_shown_like_problems() {
     let (folder, authority, _) = site();
     folder.pair("site", &authority.sign_until(&["a.org"], (2026, 3, 10)));
