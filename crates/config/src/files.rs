@@ -4,6 +4,7 @@
 //! with one is told by the key that names it.
 
 mod authorities;
+mod blame;
 mod carry;
 mod folder;
 mod form;
@@ -22,11 +23,12 @@ use std::sync::Arc;
 use evenkeel_model::PoolName;
 
 pub(crate) use self::authorities::{certificates, revocation_lists};
+pub(crate) use self::blame::{client_fault, server_fault};
 pub(crate) use self::carry::client;
 pub(crate) use self::judge::{Taken, judge_client, judge_server};
 pub(crate) use self::pair::Pair;
 pub(crate) use self::read::Fault;
-pub(crate) use self::reread::{client_fault, is_for, server_fault};
+pub(crate) use self::reread::is_for;
 pub(crate) use self::source::{Origin, Source};
 pub(crate) use self::system::SystemRoots;
 use crate::Plan;

@@ -10,8 +10,8 @@ use evenkeel_tls::{
 use super::carry::client;
 use super::read::Fault;
 use super::{
-    ListenerFiles, Pair, PoolFiles, Reread, Source, SystemRoots, Taken, authorities, judge_client,
-    judge_server, keep,
+    ListenerFiles, Pair, PoolFiles, Reread, Source, SystemRoots, Taken, authorities, client_fault,
+    judge_client, judge_server, keep, server_fault,
 };
 use crate::Plan;
 use crate::plan::Warnings;
@@ -158,7 +158,7 @@ impl ListenerFiles {
                 Ok(server) => return Some(server),
                 Err(error) => error,
             };
-            findings.tell(&self.at, &server_fault(&error));
+            findings.tell(&self.at, &server_fault(&error, self.client.as_ref()));
             match (&error, &mut parts.client, &old.client) {
                 (ServerError::BadCrl(_), Some(new), Some(old)) if new.crls != old.crls => {
                     new.crls = old.crls.clone();
@@ -168,16 +168,6 @@ impl ListenerFiles {
             }
         }
     }
-}
-
-/// Which key is to blame that a server cannot be made.
-pub(crate) fn server_fault(error: &ServerError) -> Fault {
-    let key = match error {
-        ServerError::BadCrl(_) => "client.crl",
-        ServerError::BadCa(_) => "client.ca",
-        ServerError::Other(_) => "certificates",
-    };
-    Fault::new(key, Code::BadValue, error.to_string(), "")
 }
 
 /// Whether a certificate is for a name as it is written as the default: a wildcard only by itself.
@@ -240,7 +230,7 @@ impl PoolFiles {
         let mut parts: ClientParts = before.parts().clone();
         let roots = match (&self.ca, parts.verify) {
             (Some(path), Verify::On) => Some(authorities::certificates(path, "ca").map(Roots::Given)),
-            (None, Verify::On) => Some(findings.system.read().map_err(|error| client_fault(&error))),
+            (None, Verify::On) => Some(findings.system.read().map_err(|error| client_fault(&error, self))),
             (_, Verify::Off) => None,
         };
         if let Some(roots) = roots {
@@ -260,22 +250,17 @@ impl PoolFiles {
         if parts == *before.parts() {
             return before.clone();
         }
-        Self::client(&self.at, parts, before, findings)
+        self.client(parts, before, findings)
     }
 
     /// A client of these parts; with the CAs from before, if the new ones cannot be used.
-    fn client(
-        at: &str,
-        mut parts: ClientParts,
-        before: &Arc<Client>,
-        findings: &mut Findings,
-    ) -> Arc<Client> {
+    fn client(&self, mut parts: ClientParts, before: &Arc<Client>, findings: &mut Findings) -> Arc<Client> {
         loop {
             let error = match Client::new(parts.clone()) {
                 Ok(client) => return client,
                 Err(error) => error,
             };
-            findings.tell(at, &client_fault(&error));
+            findings.tell(&self.at, &client_fault(&error, self));
             let roots = &before.parts().roots;
             match error {
                 ClientError::BadCa(_) | ClientError::NoSystemRoots(_) if parts.roots != *roots => {
@@ -287,14 +272,4 @@ impl PoolFiles {
             }
         }
     }
-}
-
-/// Which key is to blame that a client cannot be made.
-pub(crate) fn client_fault(error: &ClientError) -> Fault {
-    let (key, help) = match error {
-        ClientError::NoSystemRoots(_) => ("ca", "write `ca` with the path of a file"),
-        ClientError::BadCa(_) => ("ca", ""),
-        ClientError::BadIdentity(_) => ("certificate", ""),
-    };
-    Fault::new(key, Code::BadValue, error.to_string(), help)
 }

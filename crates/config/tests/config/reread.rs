@@ -216,12 +216,12 @@ fn a_bad_file_keeps_what_was_and_is_told_at_its_key() {
         "listeners[0].tls.certificates[0].key: the key in `DIR/site.key` is not that of",
         "listeners[0].tls.certificates[1].directory: `DIR/more/a.key` holds no private key",
         "listeners[0].tls.client.ca: `DIR/clients.pem` holds no CA certificate",
-        "listeners[0].tls.client.crl: the revocation list cannot be used",
+        "listeners[0].tls.client.crl: the revocation list in `DIR/clients.crl` cannot be used",
         "pools.app.tls.key: `DIR/me.key` cannot be read",
-        "pools.app.tls.ca: the CA certificates cannot be used",
+        "pools.app.tls.ca: the CA certificates in `DIR/ca.pem` cannot be used",
     ];
     for (problem, beginning) in problems.iter().zip(expected) {
-        assert!(problem.starts_with(beginning), "{problem}");
+        assert!(problem.starts_with(beginning) && problem.contains("; "), "{problem}");
     }
     assert_eq!(problems.len(), 6, "{problems:#?}");
     assert_eq!(scene.plan, before);

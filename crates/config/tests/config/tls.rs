@@ -201,6 +201,7 @@ fn a_file_that_is_no_good_says_how_to_mend_it() {
     folder.write("empty.pem", "\n");
     folder.write("broken.pem", "-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n");
     folder.write("junk.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    folder.write("broken.key", "-----BEGIN PRIVATE KEY-----\n!!!!\n-----END PRIVATE KEY-----\n");
     folder.write("large.pem", vec![b'x'; (1 << 20) + 1]);
     for (certificate, key, blamed, said) in [
         (
@@ -219,8 +220,14 @@ fn a_file_that_is_no_good_says_how_to_mend_it() {
         ("site.pem", "key.der", "key", &["DER", "openssl pkey -inform DER -in"]),
         ("site.csr", "site.key", "certificate", &["request for a certificate", "what the CA gave"]),
         ("empty.pem", "site.key", "certificate", &["empty.pem", "it is empty"]),
-        ("broken.pem", "site.key", "certificate", &["broken.pem", "not valid PEM"]),
-        ("junk.pem", "site.key", "certificate", &["junk.pem", "cannot be used"]),
+        (
+            "broken.pem",
+            "site.key",
+            "certificate",
+            &["broken.pem", "not valid PEM", "openssl x509 -in", "copy it again"],
+        ),
+        ("junk.pem", "site.key", "certificate", &["junk.pem", "cannot be used", "openssl x509 -in"]),
+        ("site.pem", "broken.key", "key", &["broken.key", "not valid PEM", "openssl pkey -in"]),
         ("large.pem", "site.key", "certificate", &["larger than 1 MiB"]),
         ("site.key", "site.pem", "certificate", &["swapped", "write `", "site.pem` as the certificate"]),
         ("", "site.key", "certificate", &["is a folder", "`directory` instead"]),
@@ -285,16 +292,30 @@ fn cas_and_revocation_lists_are_looked_at() {
     folder.write("ca.der", b"\x30\x82\x05\x10\x30\x82\x03\x03");
     folder.write("empty.pem", "");
     folder.write("junk.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    folder.write("broken.pem", "-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n");
+    folder.write("broken.crl", "-----BEGIN X509 CRL-----\n!!!!\n-----END X509 CRL-----\n");
     folder.write("junk.crl", "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n");
     folder.write("leaf.pem", &made.certificate);
     for (ca, crl, blamed, said) in [
         ("empty.pem", None, "ca", &["no CA certificate", "it is empty"][..]),
         ("ca.der", None, "ca", &["DER", "openssl x509 -inform DER"]),
         ("request.pem", None, "ca", &["request"]),
-        ("junk.pem", None, "ca", &["cannot be used"]),
+        (
+            "junk.pem",
+            None,
+            "ca",
+            &["in `", "/junk.pem` cannot be used", "openssl storeutl -certs", "copy them again"],
+        ),
+        ("broken.pem", None, "ca", &["/broken.pem` cannot be used: it is not valid PEM", "openssl storeutl"]),
         ("ca.pem", Some("ca.pem"), "crl", &["no revocation list", "X509 CRL"]),
         ("ca.pem", Some("empty.pem"), "crl", &["empty.pem"]),
-        ("ca.pem", Some("junk.crl"), "crl", &["revocation list cannot be used"]),
+        ("ca.pem", Some("junk.crl"), "crl", &["/junk.crl` cannot be used", "openssl crl -in", "from its CA"]),
+        (
+            "ca.pem",
+            Some("broken.crl"),
+            "crl",
+            &["/broken.crl` cannot be used: it is not valid PEM", "openssl crl"],
+        ),
     ] {
         let crl = crl.map_or(String::new(), |crl| format!(", crl: DIR/{crl}"));
         let text = listener(&folder, &format!("{{ {SITE}, client: {{ ca: DIR/{ca}{crl} }} }}"));
