@@ -106,10 +106,10 @@ fn judge_files(node: &Node, problems: Vec<String>) {
         if !was_successful {
             tracing::info!("every certificate file is good again");
         }
-    } else if node.files_state.rejected(problems.clone()) {
-        for problem in &problems {
-            tracing::error!(problem, "a certificate file is no good; what was read before serves");
-        }
+        return;
+    }
+    for problem in node.files_state.rejected(problems) {
+        tracing::error!(problem, "a certificate file is no good; what was read before serves");
     }
 }
 
@@ -123,9 +123,9 @@ async fn apply(node: &mut Node, mut plan: Plan, groups: Vec<ListenerGroup>) {
     }
     node.open(groups);
     node.reload_state.accepted(generation);
-    // A file that is no good would have had the whole refused.
-    node.files_state.accepted();
     tracing::info!(generation, changes, certificates, "configuration accepted");
+    // A file that is no good would have had the whole refused.
+    judge_files(node, Vec::new());
     node.warnings.tell(&node.plan);
 }
 
