@@ -112,6 +112,24 @@ fn every_key_of_a_listener_has_its_effect() {
 }
 
 #[test]
+fn folders_are_told_without_a_look_at_them() {
+    let (folder, authority, made) = site();
+    for name in ["one/a", "one/b", "two/sub/c"] {
+        folder.pair(name, &made);
+    }
+    folder.write("three/ca.pem", &authority.pem);
+    let text = listener(
+        &folder,
+        "{ certificates: [{ certificate: DIR/one/a.pem, key: DIR/one/a.key }, { directory: DIR/two }], \
+         client: { ca: DIR/three/ca.pem } }",
+    );
+    let text = text.replace("[\"a:80\"]", "[\"https://a\"], tls: { ca: DIR/three/ca.pem }");
+    let plan = plan(&text.replace("DIR", folder.0.path().to_str().unwrap()));
+    drop(std::fs::remove_dir_all(folder.path("two")));
+    assert_eq!(plan.folders(), ["one", "two", "three"].map(|name| folder.path(name)));
+}
+
+#[test]
 fn clients_are_brought_to_https() {
     let (folder, ..) = site();
     let hsts = |keys: &str| {
