@@ -80,6 +80,14 @@ impl Scene {
         losses.into_iter().map(|text| text.replace(folder, "DIR")).collect()
     }
 
+    /// That the default certificate of the first listener is in another file now.
+    fn expect_moved(&self, before: &Plan, name: &str, [old, new]: [&str; 2]) {
+        let [old, new] = [old, new].map(|file| self.folder.path(file).display().to_string());
+        let changes = self.plan.diff(before);
+        let expected = format!("listener edge: tls.default {name} ({old}) -> {name} ({new})");
+        assert!(changes.iter().any(|line| line == expected), "{changes:#?}");
+    }
+
     /// The first names of the first listener's certificates.
     fn names(&self) -> Vec<String> {
         let server = self.server(0);
@@ -319,9 +327,24 @@ fn the_default_certificate_stays_the_default() {
     assert!(problems[0].starts_with("listeners[0].tls.default: no certificate is for `site.org` any more"));
     assert_eq!(scene.server(0).parts().default, 0);
     // Somebody else has the name now.
+    let before = scene.plan.clone();
     scene.folder.pair("more/a", &scene.sign("site.org"));
     assert_eq!(scene.reread(), [""; 0]);
     assert_eq!(scene.server(0).parts().default, 1);
+    scene.expect_moved(&before, "site.org", ["site.pem", "more/a.pem"]);
+}
+
+#[test]
+fn another_default_certificate_is_told() {
+    let mut scene = Scene::new();
+    let text = TEXT.replace("        - { certificate: DIR/site.pem, key: DIR/site.key }\n", "");
+    let text = text.replace("      default: site.org\n", "");
+    let text = text.replace("DIR", scene.folder.0.path().to_str().unwrap());
+    scene.plan = parse_at(&text, "test.yaml", &|_| None, now()).unwrap();
+    let before = scene.plan.clone();
+    scene.folder.pair("more/0", &scene.sign("new.org"));
+    assert_eq!(scene.reread(), [""; 0]);
+    scene.expect_moved(&before, "the first", ["more/a.pem", "more/0.pem"]);
 }
 
 #[test]
