@@ -23,7 +23,7 @@ pub(crate) fn certificates(path: &Path, key: &'static str) -> Result<Vec<Certifi
 
 /// The revocation lists of a file, PEM or DER, at least one.
 pub(crate) fn revocation_lists(path: &Path, key: &'static str) -> Result<Vec<Vec<u8>>, Fault> {
-    let bytes = read::bytes(path, key)?;
+    let bytes = read::list_bytes(path, key)?;
     crls_from_pem(&bytes).map_err(|error| match error {
         PemError::Bad(_) => unusable_list(path, key, &error.to_string()),
         PemError::Missing(_) => {

@@ -342,6 +342,23 @@ fn cas_and_revocation_lists_are_looked_at() {
 }
 
 #[test]
+fn what_is_too_large_for_what_it_is_said_to_be_is_a_problem() {
+    let (folder, authority, _) = site();
+    let many = |bytes: usize| " ".repeat(bytes - 1) + "\n";
+    let list = authority.revocation_list().0;
+    folder.write("ca.pem", &authority.pem);
+    folder.write("large.pem", many(1 << 20) + &authority.pem);
+    folder.write("long.crl", many(1 << 22) + &list);
+    folder.write("large.crl", many(1 << 24) + &list);
+    let text = |ca: &str, crl: &str| {
+        listener(&folder, &format!("{{ {SITE}, client: {{ ca: DIR/{ca}, crl: DIR/{crl} }} }}"))
+    };
+    plan(&text("ca.pem", "long.crl"));
+    check(&text("large.pem", "long.crl"), "too-large", "listeners[0].tls.client.ca", &["larger than 1 MiB"]);
+    check(&text("ca.pem", "large.crl"), "too-large", "listeners[0].tls.client.crl", &["larger than 16 MiB"]);
+}
+
+#[test]
 fn what_works_but_is_worth_a_look_is_a_warning() {
     let (folder, authority, made) = site();
     let path = "listeners[0].tls.certificates[0].certificate";
