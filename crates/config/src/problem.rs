@@ -73,6 +73,8 @@ pub enum Code {
     Unpaired,
     /// A warning: a part of a folder that cannot be looked into.
     PassedOver,
+    /// A warning: a certificate that is for another use.
+    Purpose,
 }
 
 impl Code {
@@ -104,6 +106,7 @@ impl Code {
             Code::DuplicateName => "duplicate-name",
             Code::Unpaired => "unpaired",
             Code::PassedOver => "passed-over",
+            Code::Purpose => "purpose",
         }
     }
 
@@ -134,7 +137,8 @@ impl Code {
             | Code::NoName
             | Code::DuplicateName
             | Code::Unpaired
-            | Code::PassedOver => Severity::Warning,
+            | Code::PassedOver
+            | Code::Purpose => Severity::Warning,
         }
     }
 }

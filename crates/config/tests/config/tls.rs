@@ -2,6 +2,7 @@
 
 use evenkeel_config::{Plan, Problems, parse_at, summary};
 use evenkeel_tls::{ClientCertificates, Policy, Roots, UnknownName, Verify};
+use rcgen::{BasicConstraints, DnType, ExtendedKeyUsagePurpose, IsCa};
 
 use crate::certificates::{Authority, Folder, Made, now, self_signed};
 
@@ -382,6 +383,84 @@ fn what_works_but_is_worth_a_look_is_a_warning() {
         warnings(&listener(&folder, both)),
         [("permissions", path.to_string()), ("duplicate-name", path.to_string())]
     );
+}
+
+/// Warnings of `one.pem` at a listener, and as what backends are shown: code and message of each.
+fn warnings_of(made: &Made) -> [Vec<(&'static str, String)>; 2] {
+    let (folder, authority, _) = site();
+    folder.pair("one", made);
+    folder.write("ca.pem", &authority.pem);
+    let one = "certificate: DIR/one.pem, key: DIR/one.key";
+    let at_listener = listener(&folder, &format!("{{ certificates: [{{ {one} }}] }}"));
+    let at_pool = pool(&folder, &format!("backends: [\"https://a\"], tls: {{ ca: DIR/ca.pem, {one} }}"));
+    [at_listener, at_pool].map(|text| {
+        let warnings = plan(&text).warnings;
+        let one = |warning: &evenkeel_config::Problem| {
+            let help = warning.help.clone().unwrap_or_default();
+            (warning.code.as_str(), format!("{}\n{help}", warning.message))
+        };
+        warnings.0.iter().map(one).collect()
+    })
+}
+
+#[test]
+fn a_certificate_for_another_use_is_a_warning() {
+    let authority = Authority::new();
+    let with_usages = |usages: &[ExtendedKeyUsagePurpose]| {
+        authority.sign_with(&["a.org"], |params| params.extended_key_usages = usages.to_vec())
+    };
+    use ExtendedKeyUsagePurpose::{Any, ClientAuth, ServerAuth};
+    for (usages, is_for) in [
+        (&[][..], [true, true]),
+        (&[ServerAuth, ClientAuth], [true, true]),
+        (&[Any], [true, true]),
+        (&[ServerAuth], [true, false]),
+        (&[ClientAuth], [false, true]),
+    ] {
+        let found = warnings_of(&with_usages(usages));
+        for ((found, is_right), lacking) in found.iter().zip(is_for).zip(["`serverAuth`", "`clientAuth`"]) {
+            match &found[..] {
+                [] if is_right => {}
+                [("purpose", message)] if !is_right => assert!(message.contains(lacking), "{message}"),
+                found => panic!("{usages:?}: {found:?}"),
+            }
+        }
+    }
+    let ca =
+        authority.sign_with(&["a.org"], |params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained));
+    let [at_listener, at_pool] = warnings_of(&ca);
+    assert!(
+        matches!(&at_listener[..], [("purpose", message)] if message.contains("is a CA's")),
+        "{at_listener:?}"
+    );
+    assert!(at_pool.is_empty(), "{at_pool:?}");
+}
+
+#[test]
+fn a_chain_that_ends_before_its_certificate_is_a_warning() {
+    let authority = Authority::new();
+    let leaf = authority.sign(&["a.org"]);
+    let behind = |until: (i32, u8, u8)| {
+        let issuer = authority.sign_with(&[], |params| {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params.distinguished_name.push(DnType::CommonName, "Issuer");
+            params.not_after = rcgen::date_time_ymd(until.0, until.1, until.2);
+        });
+        Made { certificate: leaf.certificate.clone() + &issuer.certificate, key: leaf.key.clone() }
+    };
+    for (until, code, said) in [
+        ((2026, 2, 1), "expired", "one.pem` expired on 2026-02-01"),
+        ((2026, 3, 10), "expires-soon", "one.pem` expires in 8 days, on 2026-03-10"),
+    ] {
+        for found in warnings_of(&behind(until)) {
+            let [(found, message)] = &found[..] else { panic!("{found:?}") };
+            assert!(*found == code && message.contains("Issuer` in the chain of `"), "{message}");
+            assert!(message.contains(said) && message.contains("put the chain there"), "{message}");
+        }
+    }
+    for found in warnings_of(&behind((2027, 1, 1))) {
+        assert!(found.is_empty(), "{found:?}");
+    }
 }
 
 #[test]
