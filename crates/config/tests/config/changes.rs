@@ -147,7 +147,7 @@ fn every_key_about_the_tls_of_a_listener_is_told() {
         )
     };
     let a = "{ certificate: DIR/a.pem, key: DIR/a.key }";
-    let off = text("redirect_to_https: 8443");
+    let off = text("redirect_to_https: 9443");
     let small = text(&format!("tls: {{ certificates: [{a}] }}"));
     let large = text(&format!(
         "tls: {{ certificates: [{a}, {{ directory: DIR/more }}], default: b.org, policy: modern, unknown_name: refuse, \
@@ -157,7 +157,7 @@ fn every_key_about_the_tls_of_a_listener_is_told() {
     assert_eq!(
         tls_lines(&folder, &off, &small),
         [
-            "listener edge: redirect_to_https 8443 -> off",
+            "listener edge: redirect_to_https 9443 -> off",
             "listener edge: tls off -> on",
             "listener edge: certificate of a.org added (expires 2028-01-01)",
         ]

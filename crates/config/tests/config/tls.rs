@@ -139,13 +139,21 @@ fn clients_are_brought_to_https() {
     };
     assert_eq!(hsts("true").as_deref(), Some("max-age=31536000"));
     assert_eq!(hsts("off"), None);
+    assert_eq!(hsts("{ max_age: 0s }").as_deref(), Some("max-age=0"), "browsers forget it");
     assert_eq!(hsts("{ max_age: 730d }").as_deref(), Some("max-age=63072000"));
     let all = hsts("{ max_age: 365d, include_subdomains: true, preload: true }");
     assert_eq!(all.as_deref(), Some("max-age=31536000; includeSubDomains; preload"));
-    for (keys, port) in [("true", Some(443)), ("8443", Some(8443)), ("off", None)] {
+    for (keys, port) in [("true", Some(443)), ("9443", Some(9443)), ("off", None)] {
         let text = listener(&folder, &format!("off, redirect_to_https: {keys}"));
         assert_eq!(plan(&text).listeners[0].redirect_to_https, port, "{keys}");
     }
+}
+
+#[test]
+fn a_redirect_to_the_port_that_it_comes_from_is_a_problem_unless_somebody_else_speaks_https_there() {
+    let text = listener(&Folder::new(), "off, redirect_to_https: 8443");
+    check(&text, "conflict", "listeners[0].redirect_to_https", &["this very port", "`trusted_networks`"]);
+    plan(&format!("trusted_networks: [10.0.0.0/8]\n{text}"));
 }
 
 #[test]
