@@ -181,7 +181,11 @@ fn a_closed_folder_in_a_folder_is_a_warning_and_links_into_one_are_problems() {
     let file = write(&place, &format!("{{ directory: \"{}\" }}", certs.display()));
     let said = run(as_nobody(&place), &file);
     let help = format!(":rx {}`", closed.display());
-    expect(&said, 0, &["warning[passed-over]", "certificates[0].directory", "lost+found", "setfacl -m u:", &help]);
+    expect(
+        &said,
+        0,
+        &["warning[passed-over]", "certificates[0].directory", "lost+found", "setfacl -m u:", &help],
+    );
     // As certbot's `live`, where `archive` is closed.
     for name in ["fullchain.pem", "privkey.pem"] {
         std::os::unix::fs::symlink(closed.join(name), certs.join(name)).unwrap();
@@ -194,6 +198,12 @@ fn a_closed_folder_in_a_folder_is_a_warning_and_links_into_one_are_problems() {
 #[test]
 fn a_start_refuses_what_check_refuses_and_logs_what_it_warns_of() {
     let place = Place::new();
+    fs::rename(&place.files.key, place.file("site.key.gone")).unwrap();
+    let mut command = balancer::command();
+    command.args(["run", "-c", &write(&place, &place.entry("site"))]);
+    let Output { status, stderr, .. } = run_within(Duration::from_secs(20), command, "");
+    let said = (status.code(), String::from_utf8(stderr).unwrap());
+    expect(&said, 1, &["error[unreadable]", "certificates[0].key", "No such file"]);
     place.authority.sign(&Wish::new(&NAMES).validity(Validity::Expired)).write(place.path(), "site");
     let front = super::rig::Front::at(place, evenkeel_tests::backend::Script::Echo, Default::default());
     let logged = evenkeel_tests::wait::until(balancer::SOON, "the warning in the log", || {
