@@ -4,10 +4,12 @@
 //! with one is told by the key that names it.
 
 mod authorities;
+mod blame;
 mod carry;
 mod folder;
 mod form;
 mod judge;
+mod keep;
 mod pair;
 mod read;
 mod reread;
@@ -15,17 +17,18 @@ mod source;
 mod system;
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use evenkeel_model::PoolName;
 
 pub(crate) use self::authorities::{certificates, revocation_lists};
+pub(crate) use self::blame::{client_fault, server_fault};
 pub(crate) use self::carry::client;
 pub(crate) use self::judge::{Taken, judge_client, judge_server};
 pub(crate) use self::pair::Pair;
 pub(crate) use self::read::Fault;
-pub(crate) use self::reread::{client_fault, is_for, server_fault};
+pub(crate) use self::reread::is_for;
 pub(crate) use self::source::{Origin, Source};
 pub(crate) use self::system::SystemRoots;
 use crate::Plan;
@@ -91,6 +94,16 @@ impl Files {
 }
 
 impl ListenerFiles {
+    /// Folders.
+    fn configured(&self) -> impl Iterator<Item = &Path> {
+        let folders = self.sources.iter().flat_map(|source| match &source.origin {
+            Origin::Files(pair) => pair.paths().filter_map(|path| path.parent()).collect(),
+            Origin::Folder(path) => vec![path.as_path()],
+        });
+        let client = self.client.iter().flat_map(|client| std::iter::once(&client.ca).chain(&client.crl));
+        folders.chain(client.filter_map(|path| path.parent()))
+    }
+
     fn watched(&self) -> Vec<PathBuf> {
         let mut paths: Vec<PathBuf> = self.sources.iter().flat_map(Source::watched).collect();
         if let Some(client) = &self.client {
@@ -102,6 +115,12 @@ impl ListenerFiles {
 }
 
 impl PoolFiles {
+    /// Folders.
+    fn configured(&self) -> impl Iterator<Item = &Path> {
+        let files = self.ca.iter().chain(self.identity.iter().flat_map(Pair::paths));
+        files.filter_map(|path| path.parent())
+    }
+
     fn watched(&self) -> Vec<PathBuf> {
         let mut paths: Vec<PathBuf> = self.ca.iter().cloned().collect();
         paths.extend(self.identity.iter().flat_map(Pair::paths).cloned());
@@ -110,6 +129,14 @@ impl PoolFiles {
 }
 
 impl Plan {
+    /// The folders that its files are in, as they are configured, each once; nothing is looked at.
+    pub fn folders(&self) -> Vec<&Path> {
+        let listeners = self.files.listeners.iter().flat_map(ListenerFiles::configured);
+        let pools = self.files.pools.iter().flat_map(PoolFiles::configured);
+        let mut seen = HashSet::new();
+        listeners.chain(pools).filter(|folder| seen.insert(*folder)).collect()
+    }
+
     /// Every file and folder whose change may change the plan, in the order of the configuration, each once. Folders are
     /// looked into each time.
     pub fn watched(&self) -> Vec<PathBuf> {

@@ -71,6 +71,10 @@ pub enum Code {
     DuplicateName,
     /// A warning: a certificate without its key, or a key without its certificate.
     Unpaired,
+    /// A warning: a part of a folder that cannot be looked into.
+    PassedOver,
+    /// A warning: a certificate that is for another use.
+    Purpose,
 }
 
 impl Code {
@@ -101,6 +105,8 @@ impl Code {
             Code::NoName => "no-name",
             Code::DuplicateName => "duplicate-name",
             Code::Unpaired => "unpaired",
+            Code::PassedOver => "passed-over",
+            Code::Purpose => "purpose",
         }
     }
 
@@ -130,7 +136,9 @@ impl Code {
             | Code::SelfSigned
             | Code::NoName
             | Code::DuplicateName
-            | Code::Unpaired => Severity::Warning,
+            | Code::Unpaired
+            | Code::PassedOver
+            | Code::Purpose => Severity::Warning,
         }
     }
 }
@@ -165,7 +173,8 @@ pub struct Problems {
     pub(crate) list: Vec<Problem>,
 }
 
-/// Most problems that are kept: so many have one reason.
+/// Most problems that are kept: so many have one reason. Warnings are not counted, for there are no more than files, and
+/// each is about something else.
 pub(crate) const MOST_PROBLEMS: usize = 100;
 
 impl Problems {
@@ -179,7 +188,7 @@ impl Problems {
         self.list.iter()
     }
 
-    /// How many there are, up to 100.
+    /// How many there are; of errors, up to 100.
     pub fn len(&self) -> usize {
         self.list.len()
     }
@@ -209,7 +218,7 @@ impl Problems {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        if self.is_full() {
+        if code.severity() == Severity::Error && self.is_full() {
             return;
         }
         let (line, column) = text::position(&self.source, span.start);

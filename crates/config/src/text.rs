@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use crate::problem::{MOST_PROBLEMS, Problem, Problems, Severity};
+use crate::problem::{Problem, Problems, Severity};
 
 /// Longest line that is shown whole, in bytes; a longer one is cut around the problem.
 const LONGEST_LINE: usize = 400;
@@ -36,7 +36,7 @@ impl Problems {
         };
         match self.list.len() {
             1 => format!("1 {noun}"),
-            MOST_PROBLEMS => format!("{MOST_PROBLEMS} {noun}s, and perhaps more"),
+            count if self.is_full() && noun == "problem" => format!("{count} problems, and perhaps more"),
             count => format!("{count} {noun}s"),
         }
     }

@@ -15,6 +15,7 @@ mod memory;
 mod node;
 mod operator;
 mod output;
+mod readings;
 mod refusal;
 mod reload;
 mod run;

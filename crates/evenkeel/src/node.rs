@@ -19,6 +19,7 @@ use evenkeel_telemetry::{AccessLog, AccessLogTarget, FilesState, Registry, Reloa
 use tokio::task::JoinSet;
 
 use crate::admin_socket::{AdminSocket, SocketFile};
+use crate::readings::Readings;
 use crate::source::Source;
 use crate::warnings::Warnings;
 use crate::{admin_socket, descriptors, difference, listening};
@@ -38,6 +39,7 @@ pub(crate) struct Node {
     pub(crate) reload_state: ReloadState,
     pub(crate) files_state: FilesState,
     pub(crate) warnings: Warnings,
+    pub(crate) readings: Readings,
     /// Where the admin listener really is; port 0 is resolved.
     pub(crate) admin: Option<SocketAddr>,
     /// The admin socket's file; removed with the node.
@@ -90,6 +92,7 @@ impl Node {
             reload_state,
             files_state: FilesState::new(),
             warnings: Warnings::default(),
+            readings: Readings::new(),
             admin: admin.as_ref().and_then(|listener| listener.local_addr().ok()),
             socket: None,
             bound: Bound::default(),

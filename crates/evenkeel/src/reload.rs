@@ -11,8 +11,15 @@ use evenkeel_config::{Plan, Reread};
 use evenkeel_proxy::ListenerGroup;
 
 use crate::node::{Node, target};
+use crate::readings::{PANICKED, Readings};
 use crate::refusal::Refusal;
 use crate::{certificates, difference, listening, service};
+
+/// Longest wait for the configuration and what it names to be read: a thousand small files from afar take less.
+const LONGEST_READING: Duration = Duration::from_secs(30);
+
+/// Most files and folders that a problem names.
+const MOST_NAMED: usize = 4;
 
 /// Reads the configuration again and applies it, or logs every problem and changes nothing. Returns whether another plan
 /// runs now.
@@ -46,11 +53,7 @@ async fn reload_from(node: &mut Node, file: PathBuf) -> bool {
 
 /// Everything that can fail: reading, checking, opening sockets and the access log.
 async fn prepare(node: &Node, file: PathBuf) -> Result<(Plan, Vec<ListenerGroup>), Refusal> {
-    // Control shares this thread, and must go on when a file system hangs.
-    let plan = tokio::task::spawn_blocking(move || evenkeel_config::load(&file))
-        .await
-        .map_err(|error| Refusal::Node(vec![error.to_string()]))?
-        .map_err(Refusal::File)?;
+    let plan = read_within(LONGEST_READING, &node.readings, file, node.plan.clone()).await?;
     let problems = difference::needs_restart(&node.plan, &plan);
     if !problems.is_empty() {
         return Err(Refusal::Node(problems));
@@ -64,6 +67,35 @@ async fn prepare(node: &Node, file: PathBuf) -> Result<(Plan, Vec<ListenerGroup>
             .map_err(|error| Refusal::Node(vec![format!("access_log: {error}")]))?;
     }
     Ok((plan, groups))
+}
+
+/// Reads a plan on another thread: control shares this one, and must go on when a file system hangs.
+#[allow(clippy::disallowed_methods, reason = "a reload is not on the request path")]
+async fn read_within(
+    longest: Duration,
+    readings: &Readings,
+    file: PathBuf,
+    before: Arc<Plan>,
+) -> Result<Plan, Refusal> {
+    let places: Vec<&Path> = std::iter::once(&*file).chain(before.folders()).collect();
+    let help = help_against_hanging(&places);
+    let hangs = |why: String| Refusal::Node(vec![format!("{why}; {help}")]);
+    let Some(reading) = readings.begin(move || read(&file, &before)) else {
+        return Err(hangs("the configuration is not read, since earlier readings have not ended".into()));
+    };
+    match tokio::time::timeout(longest, reading).await {
+        Ok(Ok(plan)) => plan,
+        Ok(Err(_)) => Err(Refusal::Node(vec![PANICKED.into()])),
+        Err(_) => Err(hangs(format!("the configuration could not be read within {longest:?}"))),
+    }
+}
+
+/// Reads a plan that is no worse than the one before it: whoever reloads for another reason must not pay for a file that was
+/// kept from service until now.
+fn read(file: &Path, before: &Plan) -> Result<Plan, Refusal> {
+    let plan = evenkeel_config::load(file).map_err(Refusal::File)?;
+    let losses = plan.losses(before);
+    if losses.is_empty() { Ok(plan) } else { Err(Refusal::Node(losses)) }
 }
 
 /// Applies what became of the files of the plan that runs, or logs what is wrong with them. Returns whether another plan
@@ -85,10 +117,21 @@ pub(crate) async fn take_files(node: &mut Node, reread: Reread, is_routine: bool
 
 /// The files cannot be read, since their file system has not answered for so long.
 pub(crate) fn miss_files(node: &Node, how_long: Duration) {
-    let problem = format!(
-        "they could not be read within {how_long:?}; look at the file system that they are on: `ls -l` there, the kernel's log"
-    );
-    judge_files(node, vec![problem]);
+    let help = help_against_hanging(&node.plan.folders());
+    judge_files(node, vec![format!("the files could not be read within {how_long:?}; {help}")]);
+}
+
+fn help_against_hanging(places: &[&Path]) -> String {
+    let named: Vec<String> =
+        places.iter().take(MOST_NAMED).map(|place| format!("`{}`", place.display())).collect();
+    let more = match places.len().saturating_sub(MOST_NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(
+        "their file system hangs, most likely: try `ls -l` with {}{more}, and look at the kernel's log",
+        named.join(", ")
+    )
 }
 
 fn judge_files(node: &Node, problems: Vec<String>) {
@@ -98,10 +141,10 @@ fn judge_files(node: &Node, problems: Vec<String>) {
         if !was_successful {
             tracing::info!("every certificate file is good again");
         }
-    } else if node.files_state.rejected(problems.clone()) {
-        for problem in &problems {
-            tracing::error!(problem, "a certificate file is no good; what was read before serves");
-        }
+        return;
+    }
+    for problem in node.files_state.rejected(problems) {
+        tracing::error!(problem, "a certificate file is no good; what was read before serves");
     }
 }
 
@@ -115,9 +158,9 @@ async fn apply(node: &mut Node, mut plan: Plan, groups: Vec<ListenerGroup>) {
     }
     node.open(groups);
     node.reload_state.accepted(generation);
-    // A file that is no good would have had the whole refused.
-    node.files_state.accepted();
     tracing::info!(generation, changes, certificates, "configuration accepted");
+    // A file that is no good would have had the whole refused.
+    judge_files(node, Vec::new());
     node.warnings.tell(&node.plan);
 }
 
@@ -143,4 +186,46 @@ fn reject(node: &Node, file: &Path, refusal: &Refusal) {
     refusal.log(file);
     node.reload_state.rejected(refusal.to_string());
     tracing::error!(file = %file.display(), "configuration refused; the previous one goes on");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+    use std::process::Command;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_configuration_that_does_not_come_is_refused_in_time_and_says_where_to_look() {
+        let folder = tempfile::tempdir().unwrap();
+        let [good, hanging] = ["good.yaml", "hanging.yaml"].map(|name| folder.path().join(name));
+        let text =
+            "listeners: [{ address: \"127.0.0.1:0\" }]\npools: { web: { backends: [\"127.0.0.1:1\"] } }\n";
+        std::fs::write(&good, text).unwrap();
+        let status = Command::new("mkfifo").arg(&hanging).status().unwrap();
+        assert!(status.success());
+        let plan = Arc::new(evenkeel_config::load(&good).unwrap_or_else(|problems| panic!("{problems}")));
+        let readings = Readings::new();
+        let longest = Duration::from_millis(20);
+        let refused = async || {
+            let read = read_within(longest, &readings, hanging.clone(), plan.clone()).await;
+            read.expect_err("nobody writes it").to_string()
+        };
+        let problem = refused().await;
+        let beginning = "the configuration could not be read within 20ms; their file system hangs";
+        assert!(problem.starts_with(beginning), "{problem}");
+        assert!(problem.contains(&format!("`ls -l` with `{}`", hanging.display())), "{problem}");
+        while !refused().await.starts_with("the configuration is not read, since earlier readings") {}
+        // Lets all of them end, for the test would wait for their threads.
+        drop(OpenOptions::new().write(true).open(&hanging).unwrap());
+    }
+
+    #[test]
+    fn many_folders_are_counted() {
+        let places: Vec<String> = (1..=6).map(|index| format!("/{index}")).collect();
+        let places: Vec<&Path> = places.iter().map(Path::new).collect();
+        let help = help_against_hanging(&places);
+        assert!(help.contains("with `/1`, `/2`, `/3`, `/4` and 2 more, and"), "{help}");
+        assert!(help_against_hanging(&places[..1]).contains("with `/1`, and"));
+    }
 }

@@ -60,7 +60,7 @@ async fn serve(plan: Plan, source: Source, ready: impl FnOnce(&Node)) -> ExitCod
 
 /// Obeys signals, and takes up files that change, until a signal ends the node or a part of it fails.
 async fn obey(node: &mut Node, signals: &mut Signals) -> End {
-    let mut watch = Watch::new(node.plan.clone());
+    let mut watch = Watch::new(node.plan.clone(), node.readings.clone());
     loop {
         // Each side is cancel-safe.
         let finding = tokio::select! {

@@ -2,7 +2,7 @@
 //!
 //! It looks again and again instead of asking the kernel to be told: that works on every file system and with every way
 //! to exchange a file or a link. The system's CAs are not looked at, only read again with the rest. At most one look or
-//! reading is under way, so that a file system that hangs holds up nothing but the watch itself.
+//! reading is under way, so that a file system that hangs holds up nothing but the watch itself; a reload leaves it behind.
 
 mod settling;
 mod sight;
@@ -11,11 +11,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_config::{Plan, Reread};
-use tokio::task::{JoinError, JoinHandle, spawn_blocking};
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, sleep_until};
 
 use self::settling::{Look, Settling};
 use self::sight::Sight;
+use crate::readings::{PANICKED, Readings};
 
 /// How often it does what.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +43,7 @@ const USUAL: Pace = Pace {
 pub(crate) struct Watch {
     pace: Pace,
     plan: Arc<Plan>,
+    readings: Readings,
     settling: Settling,
     work: Option<Work>,
     /// The next look.
@@ -74,8 +76,6 @@ struct Work {
     task: Task,
     deadline: Instant,
     is_late: bool,
-    /// Whether it is about a plan that runs no more.
-    is_stale: bool,
 }
 
 #[derive(Debug)]
@@ -91,14 +91,15 @@ enum Done {
 
 impl Watch {
     /// Over the files of `plan`, which were read before now.
-    pub(crate) fn new(plan: Arc<Plan>) -> Self {
-        Self::with_pace(plan, USUAL)
+    pub(crate) fn new(plan: Arc<Plan>, readings: Readings) -> Self {
+        Self::with_pace(plan, readings, USUAL)
     }
 
-    fn with_pace(plan: Arc<Plan>, pace: Pace) -> Self {
+    fn with_pace(plan: Arc<Plan>, readings: Readings, pace: Pace) -> Self {
         Watch {
             pace,
             plan,
+            readings,
             settling: Settling::default(),
             work: None,
             due: Instant::now() + pace.look,
@@ -108,12 +109,10 @@ impl Watch {
         }
     }
 
-    /// Another plan runs, by a reload, which has read every file.
+    /// Another plan runs, by a reload, which has read every file. What is under way is about the one before, perhaps on a
+    /// file system that hangs, and is left behind.
     pub(crate) fn restart(&mut self, plan: Arc<Plan>) {
-        let work = self.work.take();
-        *self = Watch::with_pace(plan, self.pace);
-        // It goes on, and nothing else is begun before it ends.
-        self.work = work.map(|work| Work { is_stale: true, ..work });
+        *self = Watch::with_pace(plan, self.readings.clone(), self.pace);
     }
 
     /// Another plan runs, by what this watch found.
@@ -130,17 +129,17 @@ impl Watch {
                 }
                 sleep_until(self.due).await;
                 let plan = self.plan.clone();
-                self.begin(Task::Look(spawn_blocking(move || Sight::of(plan.watched()))));
-                continue;
+                let look = self.readings.begin(move || Sight::of(plan.watched()));
+                if self.begin(look.map(Task::Look)) {
+                    continue;
+                }
+                return Finding::Late(self.pace.late);
             };
             // Neither side loses anything: a task goes on, and a deadline stays.
             let done = tokio::select! {
                 done = work.task.done() => done,
                 () = sleep_until(work.deadline), if !work.is_late => {
                     work.is_late = true;
-                    if work.is_stale {
-                        continue;
-                    }
                     return Finding::Late(self.pace.late);
                 }
             };
@@ -150,18 +149,21 @@ impl Watch {
         }
     }
 
-    fn begin(&mut self, task: Task) {
-        let deadline = Instant::now() + self.pace.late;
-        self.work = Some(Work { task, deadline, is_late: false, is_stale: false });
+    /// Whether it has begun; else, since too many hang, all is tried again at the next look.
+    fn begin(&mut self, task: Option<Task>) -> bool {
+        let now = Instant::now();
+        self.work = task.map(|task| Work { task, deadline: now + self.pace.late, is_late: false });
+        if self.work.is_none() {
+            self.due = now + self.pace.look;
+            self.again = Some(now);
+        }
+        self.work.is_some()
     }
 
     fn take(&mut self, done: Done) -> Option<Finding> {
         let work = self.work.take()?;
         let now = Instant::now();
         self.due = now + self.pace.look;
-        if work.is_stale {
-            return None;
-        }
         if work.is_late {
             // That it answers again is told by a reading.
             self.again = Some(now);
@@ -175,10 +177,10 @@ impl Watch {
                 self.again = (!reread.problems.is_empty()).then(|| now + self.pace.again);
                 Some(Finding::Reread { reread, is_routine })
             }
-            Done::Look(Err(error)) | Done::Read { result: Err(error), .. } => {
+            Done::Look(Err(_)) | Done::Read { result: Err(_), .. } => {
                 self.again = Some(now + self.pace.again);
                 let plan = Plan::clone(&self.plan);
-                let reread = Box::new(Reread { plan, problems: vec![error.to_string()] });
+                let reread = Box::new(Reread { plan, problems: vec![PANICKED.into()] });
                 Some(Finding::Reread { reread, is_routine: false })
             }
         }
@@ -194,7 +196,7 @@ impl Watch {
             (is_due && !self.is_idle, is_time)
         } else {
             match self.settling.take(sight) {
-                Look::Changed => (true, false),
+                Look::Changed => (true, is_time),
                 Look::Same => (is_due, is_time),
                 Look::Changing => (false, false),
             }
@@ -204,7 +206,8 @@ impl Watch {
                 self.anyway = now + self.pace.anyway;
             }
             let plan = self.plan.clone();
-            self.begin(Task::Read { task: spawn_blocking(move || Box::new(plan.reread())), is_routine });
+            let reading = self.readings.begin(move || Box::new(plan.reread()));
+            self.begin(reading.map(|task| Task::Read { task, is_routine }));
         }
     }
 }
@@ -224,6 +227,7 @@ impl Task {
 mod tests {
     use std::fs;
     use std::path::Path;
+    use std::sync::mpsc::{Sender, channel};
 
     use tempfile::TempDir;
     use tokio::time::timeout;
@@ -254,7 +258,7 @@ mod tests {
             renew(folder.path());
             let path = folder.path().join("site.pem").display().to_string();
             let tls = format!("{{ certificates: [{{ certificate: {path} }}] }}");
-            Scene { folder, watch: Watch::with_pace(plan(&format!("tls: {tls}")), pace) }
+            Scene { folder, watch: Watch::with_pace(plan(&format!("tls: {tls}")), Readings::new(), pace) }
         }
 
         async fn found(&mut self) -> Finding {
@@ -349,13 +353,40 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn files_that_never_rest_are_read_from_time_to_time_too() {
+        let mut scene = Scene::new(Pace { anyway: Duration::ZERO, ..QUICK });
+        for number in 0.. {
+            let sight = Sight::of(vec![format!("/there is no {number}").into()]);
+            scene.watch.looked(sight, Instant::now());
+            if scene.watch.work.is_some() {
+                break;
+            }
+            assert!(number < 100, "they are never read");
+        }
+        let finding = scene.found().await;
+        assert!(matches!(finding, Finding::Reread { is_routine: true, .. }), "{finding:?}");
+    }
+
+    #[tokio::test]
+    async fn a_look_that_panics_is_one_trouble_however_often_it_does() {
+        let mut scene = Scene::new(QUICK);
+        let mut problems = Vec::new();
+        for _ in 0..2 {
+            let look = scene.watch.readings.begin(|| panic!("on purpose"));
+            scene.watch.begin(look.map(Task::Look));
+            problems.push(scene.reread().await.0.problems);
+        }
+        assert!(problems[0].len() == 1 && problems[0] == problems[1], "{problems:?}");
+    }
+
+    #[tokio::test]
     async fn the_systems_cas_are_read_from_time_to_time_without_any_file() {
         let text =
             "listeners: [{ address: \"127.0.0.1:0\" }]\npools: { web: { backends: [\"https://a.test\"] } }\n";
         // A machine without any has no such plan.
         let Ok(plan) = evenkeel_config::parse(text, "test.yaml", &|_| None) else { return };
         let pace = Pace { anyway: Duration::from_millis(20), ..QUICK };
-        let mut watch = Watch::with_pace(Arc::new(plan), pace);
+        let mut watch = Watch::with_pace(Arc::new(plan), Readings::new(), pace);
         for _ in 0..2 {
             let finding = timeout(PATIENCE, watch.next()).await.expect("a finding in time");
             let Finding::Reread { reread, is_routine: true } = finding else { panic!("{finding:?}") };
@@ -377,10 +408,57 @@ mod tests {
     async fn after_a_reload_what_was_begun_before_it_says_nothing() {
         let mut scene = Scene::new(QUICK);
         let before = scene.watch.plan.clone();
-        let task = spawn_blocking(move || Box::new(before.reread()));
-        scene.watch.begin(Task::Read { task, is_routine: false });
+        let task = scene.watch.readings.begin(move || Box::new(before.reread()));
+        scene.watch.begin(task.map(|task| Task::Read { task, is_routine: false }));
         scene.watch.restart(plan("half_close: true"));
         scene.expect_quiet().await;
         assert!(scene.watch.work.is_none() && scene.watch.is_idle, "a plan without files");
+    }
+
+    /// A look that hangs until the other side is dropped.
+    fn hang(watch: &mut Watch) -> Sender<()> {
+        let (end, wait) = channel::<()>();
+        let look = watch.readings.begin(move || {
+            let _ = wait.recv();
+            Sight::of(Vec::new())
+        });
+        watch.begin(look.map(Task::Look));
+        end
+    }
+
+    #[tokio::test]
+    async fn after_a_reload_the_files_are_watched_though_a_look_at_those_before_hangs() {
+        let mut scene = Scene::new(Pace { late: Duration::from_millis(20), ..QUICK });
+        let end = hang(&mut scene.watch);
+        assert!(matches!(scene.found().await, Finding::Late(_)));
+        let plan = scene.watch.plan.clone();
+        scene.watch.restart(plan);
+        scene.watch.pace = QUICK;
+        assert!(!scene.reread().await.1);
+        renew(scene.folder.path());
+        assert!(scene.reread().await.1, "the new certificate is found");
+        drop(end);
+    }
+
+    #[tokio::test]
+    async fn when_too_many_hang_it_is_told_until_they_end() {
+        let mut scene = Scene::new(QUICK);
+        let mut ends = Vec::new();
+        loop {
+            let end = hang(&mut scene.watch);
+            if scene.watch.work.is_none() {
+                break;
+            }
+            ends.push(end);
+            assert!(ends.len() < 100, "there is no bound");
+        }
+        let plan = scene.watch.plan.clone();
+        scene.watch.restart(plan);
+        assert!(matches!(scene.found().await, Finding::Late(_)));
+        ends.clear();
+        let deadline = Instant::now() + PATIENCE;
+        while !matches!(scene.found().await, Finding::Reread { .. }) {
+            assert!(Instant::now() < deadline, "it never looks again");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! How the last reading of certificates and the like went; the program writes it, metrics and status show it.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -27,12 +28,13 @@ impl FilesState {
         *self.lock() = LastReading::good();
     }
 
-    /// Some are not. Returns whether it is another trouble than before.
-    pub fn rejected(&self, problems: Vec<String>) -> bool {
+    /// Some are not. Returns which problems are new since the last reading.
+    pub fn rejected(&self, problems: Vec<String>) -> Vec<String> {
         let mut last = self.lock();
-        let is_news = *last.problems != *problems;
+        let known: HashSet<&String> = last.problems.iter().collect();
+        let news = problems.iter().filter(|problem| !known.contains(problem)).cloned().collect();
         last.problems = problems.into();
-        is_news
+        news
     }
 
     /// The last one.
@@ -67,16 +69,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_trouble_is_news_once() {
+    fn a_problem_is_news_once() {
         let state = FilesState::new();
-        let problems = || vec!["a.pem: no certificate".to_string()];
-        assert!(state.clone().rejected(problems()));
-        assert!(!state.rejected(problems()));
+        let [a, b] = ["a.pem: no certificate", "b.key: encrypted"];
+        let news_of =
+            |problems: &[&str]| state.clone().rejected(problems.iter().map(ToString::to_string).collect());
+        assert_eq!(news_of(&[a]), [a]);
+        assert_eq!(news_of(&[a]), [""; 0]);
         assert!(!state.last().is_successful());
-        assert!(state.rejected(vec!["b.key: encrypted".to_string()]));
+        assert_eq!(news_of(&[a, b]), [b], "the first is known");
+        assert_eq!(news_of(&[b]), [""; 0], "one that is mended makes no news of the others");
+        assert_eq!(*state.last().problems, [b]);
         state.accepted();
         assert!(state.last().is_successful());
-        assert!(state.rejected(problems()), "after a good time it is news again");
+        assert_eq!(news_of(&[a]), [a], "after a good time it is news again");
     }
 
     #[test]

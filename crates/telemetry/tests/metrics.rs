@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use evenkeel_model::{
@@ -211,10 +211,21 @@ fn files_that_are_bad_show_until_they_are_good_again() {
         assert!(node.render().contains(&line), "{line}");
     };
     successful(1);
+    let good = node.files.last().succeeded;
+    let since = |moment: SystemTime| {
+        let text = node.render();
+        let mut lines = text.lines();
+        let name = "evenkeel_tls_files_last_reload_success_timestamp_seconds ";
+        let value = lines.find_map(|line| line.strip_prefix(name)).expect("the series is there");
+        let expected = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64();
+        assert!((value.parse::<f64>().unwrap() - expected).abs() < 1.0, "{value} {expected}");
+    };
     node.files.rejected(vec!["a.pem: no certificate".to_string()]);
     successful(0);
+    since(good);
     node.files.accepted();
     successful(1);
+    since(node.files.last().succeeded);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use rustls::{CertificateError, Error, InconsistentKeys, OtherError, SignatureAlg
 use crate::crypto::provider;
 use crate::pem::{self, PemError, certificates_from_pem};
 
-pub use self::facts::{Facts, is_self_signed};
+pub use self::facts::{Facts, IssuerEnd, is_self_signed};
 pub(crate) use self::facts::{alternative_names, moment, parse};
 pub(crate) use self::name::to_text;
 
@@ -83,7 +83,7 @@ impl Identity {
             })?;
         }
         let (signer, kind) = choose_key(&chain, key)?;
-        let facts = Facts::read(&chain[0], kind)?;
+        let facts = Facts::read(&chain[0], &chain[1..], kind)?;
         Ok(Arc::new(Identity { key: Arc::new(CertifiedKey::new(chain, signer)), facts }))
     }
 

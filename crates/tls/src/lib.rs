@@ -19,7 +19,7 @@ pub use client::{
     is_self_signed_peer,
 };
 pub use forwarded::forwarded_client_cert;
-pub use identity::{Facts, Identity, IdentityError, KeyKind, is_self_signed};
+pub use identity::{Facts, Identity, IdentityError, IssuerEnd, KeyKind, is_self_signed};
 pub use pem::{PemError, certificates_from_pem, crls_from_pem};
 pub use rustls::pki_types::{CertificateDer, ServerName};
 pub use rustls::{

@@ -56,8 +56,9 @@ pub(super) fn check(
     if problems.len() > before || place.is_broken() {
         return PoolTls { client: None, server_name, host };
     }
+    let client = Client::new(parts);
+    let client = client.map_err(|error| report(&place, client_fault(&error, &files), problems)).ok();
     material.files.pools.push(files);
-    let client = Client::new(parts).map_err(|error| report(&place, client_fault(&error), problems)).ok();
     PoolTls { client, server_name, host }
 }
 
@@ -69,31 +70,36 @@ fn parts(
     problems: &mut Problems,
 ) -> (ClientParts, PoolFiles) {
     let PoolTlsDocument { ca, server_name: _, host: _, certificate, key, pins, verify } = document;
-    let ca = ca.map(|path| path.0.0);
+    let is_key_alone = key.is_some() && certificate.is_none();
+    let key = key.map(|path| path.0.0);
+    let files = PoolFiles {
+        name: name.clone(),
+        at: place.path.clone(),
+        ca: ca.map(|path| path.0.0),
+        identity: certificate.map(|path| Pair { certificate: path.0.0, key }),
+    };
     let verify = match verify {
         None | Some(Switch::On(true)) => Verify::On,
         Some(Switch::Off | Switch::On(false)) => Verify::Off,
     };
-    if verify == Verify::Off && ca.is_some() {
+    if verify == Verify::Off && files.ca.is_some() {
         let message = "nobody is asked who signed, since `verify` is off";
         problems.at(&place.key("ca"), Code::Conflict, message, "remove it, or remove `verify: off`");
     }
-    let roots = match (&ca, verify) {
+    let roots = match (&files.ca, verify) {
         (Some(path), Verify::On) => certificates(path, "ca").map(Roots::Given),
-        (None, Verify::On) => material.system.read().map_err(|error| client_fault(&error)),
+        (None, Verify::On) => material.system.read().map_err(|error| client_fault(&error, &files)),
         (_, Verify::Off) => Ok(Roots::System(Arc::default())),
     };
     let roots = roots.unwrap_or_else(|fault| {
         report(place, fault, problems);
         Roots::System(Arc::default())
     });
-    let key = key.map(|path| path.0.0);
-    if key.is_some() && certificate.is_none() && !place.key("certificate").is_broken() {
+    if is_key_alone && !place.key("certificate").is_broken() {
         let help = "write `certificate` with the path of its PEM file";
         problems.at(&place.key("key"), Code::MissingKey, "there is a key without a certificate", help);
     }
-    let pair = certificate.map(|path| Pair { certificate: path.0.0, key });
-    let identity = pair.as_ref().and_then(|pair| {
+    let identity = files.identity.as_ref().and_then(|pair| {
         let identity = pair.load().map_err(|fault| report(place, fault, problems)).ok()?;
         let path = pair.certificate.display().to_string();
         let judged = judge_client(&identity, &path, "certificate", material.now);
@@ -104,7 +110,6 @@ fn parts(
     if verify == Verify::Off {
         warn_unverified(!pins.is_empty(), &place.key("verify"), material);
     }
-    let files = PoolFiles { name: name.clone(), at: place.path.clone(), ca, identity: pair };
     (ClientParts { roots, verify, pins, identity }, files)
 }
 

@@ -37,10 +37,13 @@ pub(super) fn hsts(
     Some(format!("max-age={}{subdomains}{preload}", max_age.as_secs()).into())
 }
 
-/// The port that requests are redirected to.
+/// The port that requests are redirected to; `own` is the listener's, and `believes_some` whether a proxy before it may say that
+/// a request came over HTTPS.
 pub(super) fn redirect(
     document: Option<Switch<HttpsPort>>,
     has_tls: bool,
+    own: u16,
+    believes_some: bool,
     place: &Place<'_>,
     problems: &mut Problems,
 ) -> Option<u16> {
@@ -49,6 +52,11 @@ pub(super) fn redirect(
         let message = "requests that come here have come over HTTPS";
         let help = "write it on a listener without `tls`, like one on port 80";
         problems.at(&place.key("redirect_to_https").at_key(), Code::Conflict, message, help);
+    } else if port.0 == own && !believes_some {
+        let message = "requests are sent back to this very port, which speaks no HTTPS";
+        let help = "write the port of the listener with `tls`; or, if a proxy before evenkeel speaks HTTPS on this port, its \
+                    network into `trusted_networks`";
+        problems.at(&place.key("redirect_to_https"), Code::Conflict, message, help);
     }
     Some(port.0)
 }

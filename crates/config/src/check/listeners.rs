@@ -24,6 +24,8 @@ pub(super) fn check(
     let list = root.key("listeners");
     require(&list, "listener", "write one, like `listeners: [{ address: \"127.0.0.1:8080\" }]`", problems);
     let places = list.items();
+    let trusted = root.key("trusted_networks");
+    let believes_some = trusted.is_written() && !trusted.is_empty();
     let admin_is_good = !root.key("admin").is_broken();
     let mut rules: Vec<ListenerRule> = Vec::new();
     for (mut document, place) in documents.into_iter().zip(&places) {
@@ -32,7 +34,9 @@ pub(super) fn check(
         let tls_document = document.tls.take().and_then(Switch::on);
         let has_tls = tls_document.is_some() || place.key("tls").is_broken();
         let hsts = hsts::hsts(document.hsts.take(), has_tls, place, problems);
-        let redirect_to_https = hsts::redirect(document.redirect_to_https, has_tls, place, problems);
+        let port = document.address.0.0.port();
+        let redirect_to_https =
+            hsts::redirect(document.redirect_to_https, has_tls, port, believes_some, place, problems);
         let mut rule = ListenerRule { hsts, redirect_to_https, ..rule(document) };
         rule.tls =
             tls_document.and_then(|it| tls::check(it, &rule.name, &place.key("tls"), material, problems));

@@ -58,7 +58,9 @@ pub(super) fn check(
         client: client.flatten(),
         protocols: PROTOCOLS.map(Into::into).into(),
     };
-    let server = Server::new(parts).map_err(|error| report(place, server_fault(&error), problems)).ok()?;
+    let blamed = client_files.as_ref();
+    let server =
+        Server::new(parts).map_err(|error| report(place, server_fault(&error, blamed), problems)).ok()?;
     material.files.listeners.push(ListenerFiles {
         name: listener.clone(),
         at: place.path.clone(),

@@ -33,13 +33,15 @@ pub(super) fn listener_settings(tls: Option<&ListenerTls>, files: Option<&Listen
         return settings;
     };
     let ListenerTls { server, handshake_timeout, handshakes } = tls;
-    let ServerParts { identities: _, default: _, policy, unknown_name, client, protocols: _ } =
-        server.parts();
+    let ServerParts { identities: _, default, policy, unknown_name, client, protocols: _ } = server.parts();
+    let default = files.sources.iter().flat_map(|source| &source.pairs).nth(*default);
+    let default = show_path(default.map(|pair| pair.certificate.as_path()));
     let sources: Vec<String> = files.sources.iter().map(|source| show_origin(&source.origin)).collect();
     let client_files = files.client.as_ref();
     let values = [
         format!("[{}]", sources.join(", ")),
-        files.default.as_deref().unwrap_or("the first").into(),
+        // Files come and go in a folder, and another one may be the first.
+        format!("{} ({default})", files.default.as_deref().unwrap_or("the first")),
         policy_word(*policy).into(),
         unknown_name_word(*unknown_name).into(),
         client.as_ref().map_or("off", client_word).into(),

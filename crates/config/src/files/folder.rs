@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::form::{has_certificate, has_key};
+use super::form::{Form, has_certificate, has_key, is_pem};
 use super::pair::Pair;
-use super::read::{self, Fault};
+use super::read::{self, Fault, leads_nowhere};
 use crate::problem::Code;
 
 /// Most certificates of a folder.
@@ -26,14 +26,15 @@ const COMPANIONS: [&str; 6] = ["ca", "chain", "ca-bundle", "ca-chain", "cacert",
 pub(crate) struct Folder {
     /// By path.
     pub(crate) pairs: Vec<Pair>,
-    /// What lacks its other half.
+    /// What lacks its other half, or is no half of anything; folders in it that cannot be looked into.
     pub(crate) warnings: Vec<Fault>,
 }
 
 /// Looks into a folder.
 pub(crate) fn look(path: &Path) -> Result<Folder, Fault> {
-    let mut folder = Folder::default();
-    for files in listing(path)?.values() {
+    let Listing { folders, closed } = listing(path)?;
+    let mut folder = Folder { warnings: closed, ..Folder::default() };
+    for (_, files) in &folders {
         folder.pair(files);
     }
     folder.pairs.sort();
@@ -54,7 +55,7 @@ pub(crate) fn look(path: &Path) -> Result<Folder, Fault> {
 /// Every folder and file of it that may matter: the folder itself, those in it, and files with a name like one of a pair.
 pub(crate) fn watched(path: &Path) -> Vec<PathBuf> {
     let mut paths = vec![path.to_owned()];
-    for (folder, files) in listing(path).unwrap_or_default().0 {
+    for (folder, files) in listing(path).unwrap_or_default().folders {
         if folder != path {
             paths.push(folder);
         }
@@ -63,29 +64,38 @@ pub(crate) fn watched(path: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// Files by folder; only those with the ending of a certificate or a key.
+/// What is in a folder and in those in it.
 #[derive(Debug, Default)]
-struct Listing(Vec<(PathBuf, BTreeSet<PathBuf>)>);
-
-impl Listing {
-    fn values(&self) -> impl Iterator<Item = &BTreeSet<PathBuf>> {
-        self.0.iter().map(|(_, files)| files)
-    }
+struct Listing {
+    /// Files by folder; only those with the ending of a certificate or a key.
+    folders: Vec<(PathBuf, BTreeSet<PathBuf>)>,
+    /// Folders that cannot be looked into.
+    closed: Vec<Fault>,
 }
 
 fn listing(path: &Path) -> Result<Listing, Fault> {
     let mut listing = Listing::default();
     let mut left = MOST_NAMES;
     let (files, folders) = names(path, &mut left)?;
-    listing.0.push((path.to_owned(), files));
+    listing.folders.push((path.to_owned(), files));
     // A folder may lead back to itself, or be there under several names.
     let identity = |path: &Path| std::fs::metadata(path).map(|it| (it.dev(), it.ino())).ok();
     let mut seen = BTreeSet::from([identity(path)]);
     for folder in folders {
-        if seen.insert(identity(&folder)) {
-            let (files, _) = names(&folder, &mut left)?;
-            listing.0.push((folder, files));
+        let who = identity(&folder);
+        if who.is_some() && !seen.insert(who) {
+            continue;
         }
+        // One that was always closed, like a volume's `lost+found`, must not keep the rest from service.
+        let files = match names(&folder, &mut left) {
+            Ok((files, _)) => files,
+            Err(fault) if fault.code == Code::Unreadable => {
+                listing.closed.push(Fault { code: Code::PassedOver, ..fault });
+                BTreeSet::new()
+            }
+            Err(fault) => return Err(fault),
+        };
+        listing.folders.push((folder, files));
     }
     Ok(listing)
 }
@@ -104,11 +114,15 @@ fn names(path: &Path, left: &mut usize) -> Result<(BTreeSet<PathBuf>, BTreeSet<P
             continue;
         }
         let path = entry.path();
-        // Links are followed; one that leads nowhere is nothing.
+        // Links are followed.
         match std::fs::metadata(&path) {
             Ok(kind) if kind.is_dir() => drop(folders.insert(path)),
             Ok(kind) if kind.is_file() && ending(&path).is_some() => drop(files.insert(path)),
-            Ok(_) | Err(_) => {}
+            Ok(_) => {}
+            Err(error) if leads_nowhere(&error) => {}
+            // What may not even be looked at is taken for what its name says; reading it tells why it cannot be.
+            Err(_) if ending(&path).is_some() => drop(files.insert(path)),
+            Err(_) => drop(folders.insert(path)),
         }
     }
     Ok((files, folders))
@@ -159,13 +173,17 @@ impl Folder {
     /// A file that no other goes with: it may hold both, one of the two, or something else.
     fn single(&mut self, path: &Path) {
         let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let is_companion = COMPANIONS.contains(&stem);
         let Ok(bytes) = read::bytes(path, "directory") else {
             // Reading it again says why.
-            return self.pairs.push(Pair { certificate: path.to_owned(), key: None });
+            if !is_companion {
+                self.pairs.push(Pair { certificate: path.to_owned(), key: None });
+            }
+            return;
         };
         match (has_certificate(&bytes), has_key(&bytes)) {
             (true, true) => self.pairs.push(Pair { certificate: path.to_owned(), key: None }),
-            (true, false) if !COMPANIONS.contains(&stem) => {
+            (true, false) if !is_companion => {
                 let message = format!("`{}` is a certificate without a key", path.display());
                 let help = "put the key beside it, under the same name with `.key`, or remove it";
                 self.warnings.push(Fault::new("directory", Code::Unpaired, message, help));
@@ -173,6 +191,18 @@ impl Folder {
             (false, true) => {
                 let message = format!("`{}` is a key without a certificate", path.display());
                 let help = "name it like its certificate, with `.key`, or remove it";
+                self.warnings.push(Fault::new("directory", Code::Unpaired, message, help));
+            }
+            // PEM of another kind, such as parameters, is no certificate that somebody spoilt. And a companion may be empty:
+            // not everybody who issues a secret knows its CA.
+            (false, false) if !is_companion && !is_pem(&bytes) => {
+                let form = Form::of(&bytes);
+                let message =
+                    format!("`{}` holds neither a certificate nor a key: {}", path.display(), form.name());
+                let help = match form {
+                    Form::Empty | Form::Other => "put the certificate into it, or remove it".into(),
+                    _ => format!("{}, or remove it", form.certificate_help(path)),
+                };
                 self.warnings.push(Fault::new("directory", Code::Unpaired, message, help));
             }
             (true, false) | (false, false) => {}

@@ -35,6 +35,11 @@ pub(crate) fn has_key(bytes: &[u8]) -> bool {
     has(bytes, "PRIVATE KEY-----")
 }
 
+/// Whether there is PEM in it, whatever it is of.
+pub(crate) fn is_pem(bytes: &[u8]) -> bool {
+    has(bytes, "-----BEGIN ")
+}
+
 impl Form {
     pub(crate) fn of(bytes: &[u8]) -> Form {
         if bytes.trim_ascii().is_empty() {

@@ -29,6 +29,15 @@ pub(crate) fn judge_server(
 ) -> Vec<Fault> {
     let facts = identity.facts();
     let mut faults = Vec::from_iter(validity(facts, path, key, now));
+    if !facts.is_for_servers {
+        faults.push(for_others("clients", "serverAuth", path, key));
+    }
+    // Many that signed themselves are CAs by the way, and what is to be said of them is below.
+    if facts.is_ca && !facts.is_self_signed {
+        let message = format!("the certificate in `{path}` is a CA's: many clients refuse it as a server's");
+        let help = "the server's own comes first in its file; or have it issued again without `CA:TRUE`";
+        faults.push(Fault::new(key, Code::Purpose, message, help));
+    }
     if facts.is_self_signed {
         let message =
             format!("the certificate in `{path}` signed itself: clients refuse it unless they know it");
@@ -49,26 +58,44 @@ pub(crate) fn judge_client(
     path: &str,
     key: &'static str,
     now: SystemTime,
-) -> Option<Fault> {
-    validity(identity.facts(), path, key, now)
+) -> impl Iterator<Item = Fault> {
+    let facts = identity.facts();
+    let purpose = (!facts.is_for_clients).then(|| for_others("backends", "clientAuth", path, key));
+    validity(facts, path, key, now).into_iter().chain(purpose)
+}
+
+/// It is meant for another use than to be seen by these.
+fn for_others(who: &str, usage: &str, path: &str, key: &'static str) -> Fault {
+    let message = format!("the certificate in `{path}` is for other uses: {who} refuse it");
+    let help = format!("its extended key usage lacks `{usage}`; have it issued again with that");
+    Fault::new(key, Code::Purpose, message, help)
 }
 
 fn validity(facts: &Facts, path: &str, key: &'static str, now: SystemTime) -> Option<Fault> {
-    let Facts { not_before, not_after, .. } = *facts;
-    let (code, message, help) = if now > not_after {
-        let message = format!("the certificate in `{path}` expired on {}", show_moment(not_after));
-        (Code::Expired, message, "renew it")
-    } else if now < not_before {
-        let message = format!("the certificate in `{path}` is not valid before {}", show_moment(not_before));
-        (Code::NotYetValid, message, "look at the clock of this machine, or wait")
-    } else if now + SOON > not_after {
-        let left = show_days(not_after.duration_since(now).unwrap_or_default());
-        let message = format!("the certificate in `{path}` expires in {left}, on {}", show_date(not_after));
-        (Code::ExpiresSoon, message, "renew it; its file is read again when it changes")
-    } else {
-        return None;
-    };
+    if now < facts.not_before {
+        let message =
+            format!("the certificate in `{path}` is not valid before {}", show_moment(facts.not_before));
+        let help = "look at the clock of this machine, or wait";
+        return Some(Fault::new(key, Code::NotYetValid, message, help));
+    }
+    let help = "renew it; its file is read again when it changes";
+    let leaf = end(&format!("the certificate in `{path}`"), facts.not_after, now).map(|it| (it, help));
+    let ((code, message), help) = leaf.or_else(|| {
+        let issuer = facts.first_issuer_to_end.as_ref()?;
+        let what = format!("{} in the chain of `{path}`", quoted(&issuer.subject));
+        let help = "put the chain there that its CA hands out now; the file is read again when it changes";
+        Some((end(&what, issuer.not_after, now)?, help))
+    })?;
     Some(Fault::new(key, code, message, help))
+}
+
+fn end(what: &str, not_after: SystemTime, now: SystemTime) -> Option<(Code, String)> {
+    if now > not_after {
+        return Some((Code::Expired, format!("{what} expired on {}", show_moment(not_after))));
+    }
+    let left = not_after.duration_since(now).unwrap_or_default();
+    let date = show_date(not_after);
+    (left < SOON).then(|| (Code::ExpiresSoon, format!("{what} expires in {}, on {date}", show_days(left))))
 }
 
 /// Enters the names; what others have already is told at once.

@@ -92,12 +92,16 @@ impl Pair {
                 ),
             ),
             IdentityError::Mismatch => self.mismatch(),
-            IdentityError::NoCertificate
-            | IdentityError::BadPem(_)
-            | IdentityError::BadCertificate(_)
-            | IdentityError::NoKey
-            | IdentityError::BadKeyPem(_)
-            | IdentityError::BadKey(_) => (format!("`{shown}`: {error}"), String::new()),
+            IdentityError::NoCertificate | IdentityError::BadPem(_) | IdentityError::BadCertificate(_) => {
+                (format!("`{shown}`: {error}"), certificate_help(path))
+            }
+            IdentityError::NoKey | IdentityError::BadKeyPem(_) | IdentityError::BadKey(_) => {
+                let help = format!(
+                    "`openssl pkey -in {shown} -noout` has to read it; copy it again as a whole, or have a certificate issued for \
+                     a key of another kind"
+                );
+                (format!("`{shown}`: {error}"), help)
+            }
         };
         Fault::new(blamed, Code::BadValue, message, help)
     }
@@ -114,6 +118,14 @@ impl Pair {
         );
         (message, help)
     }
+}
+
+/// How to mend a certificate that looks like one.
+pub(crate) fn certificate_help(path: &Path) -> String {
+    let path = path.display();
+    format!(
+        "`openssl x509 -in {path} -noout -text` has to show it; copy it again as a whole, or have it issued again"
+    )
 }
 
 fn is_swapped(certificate: &[u8], key: &[u8]) -> bool {

@@ -7,8 +7,9 @@ use std::path::Path;
 
 use crate::problem::Code;
 
-/// Largest file that is read, in bytes.
-const LARGEST: u64 = 1 << 20;
+/// Largest file that is read, in MiB; for a revocation list, which grows with every certificate that its CA takes back.
+const LARGEST: u64 = 1;
+const LARGEST_LIST: u64 = 16;
 
 /// What is wrong with a file, or worth a look; it stands below the key that leads to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +40,15 @@ impl Fault {
 
 /// Reads a whole file.
 pub(crate) fn bytes(path: &Path, key: &'static str) -> Result<Vec<u8>, Fault> {
+    bytes_within(LARGEST, path, key)
+}
+
+/// Reads a whole revocation list.
+pub(crate) fn list_bytes(path: &Path, key: &'static str) -> Result<Vec<u8>, Fault> {
+    bytes_within(LARGEST_LIST, path, key)
+}
+
+fn bytes_within(largest: u64, path: &Path, key: &'static str) -> Result<Vec<u8>, Fault> {
     let unreadable = |error: io::Error| unreadable(path, key, &error);
     // Opening a pipe would wait for somebody who writes to it.
     let kind = std::fs::metadata(path).map_err(unreadable)?;
@@ -56,9 +66,9 @@ pub(crate) fn bytes(path: &Path, key: &'static str) -> Result<Vec<u8>, Fault> {
     }
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(unreadable)?;
-    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > LARGEST {
-        let message = format!("`{}` is larger than 1 MiB", path.display());
+    file.take((largest << 20) + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > largest << 20 {
+        let message = format!("`{}` is larger than {largest} MiB", path.display());
         return Err(Fault::new(key, Code::TooLarge, message, "write the path of another file"));
     }
     Ok(bytes)
@@ -67,16 +77,22 @@ pub(crate) fn bytes(path: &Path, key: &'static str) -> Result<Vec<u8>, Fault> {
 /// Why a file or a folder cannot be read, and for whom.
 pub(crate) fn unreadable(path: &Path, key: &'static str, error: &io::Error) -> Fault {
     let user = user();
+    let right = if path.is_dir() { "rx" } else { "r" };
     let path = path.display();
     let message = format!("`{path}` cannot be read by the user {user}: {error}");
     let help = match error.kind() {
         io::ErrorKind::PermissionDenied => format!(
-            "let that user read it, like `setfacl -m u:{user}:r {path}`, and enter every folder above it"
+            "let that user read it, like `setfacl -m u:{user}:{right} {path}`, and enter every folder above it"
         ),
         io::ErrorKind::NotFound => "write the path of a file that is there".into(),
-        _ => String::new(),
+        _ => "look at the file system that it is on: `ls -l` there, the kernel's log".into(),
     };
     Fault::new(key, Code::Unreadable, message, help)
+}
+
+/// Whether nothing is there, rather than something that cannot be had.
+pub(crate) fn leads_nowhere(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// Whether everybody may read a file.

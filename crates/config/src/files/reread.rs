@@ -10,8 +10,8 @@ use evenkeel_tls::{
 use super::carry::client;
 use super::read::Fault;
 use super::{
-    ListenerFiles, Pair, PoolFiles, Reread, Source, SystemRoots, Taken, authorities, judge_client,
-    judge_server,
+    ListenerFiles, Pair, PoolFiles, Reread, Source, SystemRoots, Taken, authorities, client_fault,
+    judge_client, judge_server, keep, server_fault,
 };
 use crate::Plan;
 use crate::plan::Warnings;
@@ -65,6 +65,21 @@ impl Findings {
     fn warn(&mut self, at: &str, fault: Fault) {
         let path = format!("{at}.{}", fault.key);
         self.warnings.add_unplaced(fault.code, &path, fault.message, fault.help);
+    }
+
+    /// What was read, unless it is worse than what serves.
+    fn better(
+        &self,
+        pair: &Pair,
+        key: &'static str,
+        read: Result<Arc<Identity>, Fault>,
+        before: Option<&Arc<Identity>>,
+    ) -> Result<Arc<Identity>, Fault> {
+        let new = read?;
+        match before.and_then(|before| keep::worse(pair, key, &new, before, self.now)) {
+            Some(fault) => Err(fault),
+            None => Ok(new),
+        }
     }
 
     /// What was read; what it was before, if that cannot be had.
@@ -143,7 +158,7 @@ impl ListenerFiles {
                 Ok(server) => return Some(server),
                 Err(error) => error,
             };
-            findings.tell(&self.at, &server_fault(&error));
+            findings.tell(&self.at, &server_fault(&error, self.client.as_ref()));
             match (&error, &mut parts.client, &old.client) {
                 (ServerError::BadCrl(_), Some(new), Some(old)) if new.crls != old.crls => {
                     new.crls = old.crls.clone();
@@ -153,16 +168,6 @@ impl ListenerFiles {
             }
         }
     }
-}
-
-/// Which key is to blame that a server cannot be made.
-pub(crate) fn server_fault(error: &ServerError) -> Fault {
-    let key = match error {
-        ServerError::BadCrl(_) => "client.crl",
-        ServerError::BadCa(_) => "client.ca",
-        ServerError::Other(_) => "certificates",
-    };
-    Fault::new(key, Code::BadValue, error.to_string(), "")
 }
 
 /// Whether a certificate is for a name as it is written as the default: a wildcard only by itself.
@@ -178,20 +183,22 @@ impl Source {
         taken: &mut Taken,
         findings: &mut Findings,
     ) -> Vec<Arc<Identity>> {
-        let loaded = self.origin.load();
-        if let Some(fault) = &loaded.fault {
-            findings.tell(&self.at, fault);
+        let mut loaded = self.origin.load();
+        match &loaded.fault {
+            Some(fault) => findings.tell(&self.at, fault),
+            None => {
+                let found: Vec<&Pair> = loaded.found.iter().map(|(pair, _)| pair).collect();
+                let left = keep::remains(&self.pairs, &found);
+                loaded.found.extend(left.into_iter().map(|pair| (pair.clone(), keep::read_again(pair))));
+                loaded.found.sort_by(|(one, _), (other, _)| one.cmp(other));
+            }
         }
         let before = self.pairs.iter().zip(before);
         let mut now = Vec::new();
         for (pair, result) in loaded.found {
             let old = before.clone().find(|(old, _)| old.certificate == pair.certificate);
-            let is_good = |identity: &Identity| findings.now <= identity.facts().not_after;
-            let result = match (result, old) {
-                (Ok(new), Some((_, old))) if !is_good(&new) && is_good(old) => Err(self.expired(&pair)),
-                (result, _) => result,
-            };
-            match result {
+            let key = self.origin.key("certificate");
+            match findings.better(&pair, key, result, old.map(|(_, identity)| identity)) {
                 Ok(identity) => now.push((pair, identity)),
                 Err(fault) => {
                     findings.tell(&self.at, &fault);
@@ -216,15 +223,6 @@ impl Source {
         self.pairs = pairs;
         identities
     }
-
-    /// A certificate that is still good must not give way to one that is not.
-    fn expired(&self, pair: &Pair) -> Fault {
-        let message = format!(
-            "the new certificate in `{}` has expired; the one before goes on",
-            pair.certificate.display()
-        );
-        Fault::new(self.origin.key("certificate"), Code::Expired, message, "put one there that is valid")
-    }
 }
 
 impl PoolFiles {
@@ -232,14 +230,15 @@ impl PoolFiles {
         let mut parts: ClientParts = before.parts().clone();
         let roots = match (&self.ca, parts.verify) {
             (Some(path), Verify::On) => Some(authorities::certificates(path, "ca").map(Roots::Given)),
-            (None, Verify::On) => Some(findings.system.read().map_err(|error| client_fault(&error))),
+            (None, Verify::On) => Some(findings.system.read().map_err(|error| client_fault(&error, self))),
             (_, Verify::Off) => None,
         };
         if let Some(roots) = roots {
             parts.roots = findings.or(&self.at, roots, parts.roots);
         }
         if let Some(pair) = &self.identity {
-            parts.identity = findings.or(&self.at, pair.load().map(Some), parts.identity);
+            let read = findings.better(pair, "certificate", pair.load(), parts.identity.as_ref());
+            parts.identity = findings.or(&self.at, read.map(Some), parts.identity);
         }
         if let (Some(pair), Some(identity)) = (&self.identity, &parts.identity) {
             let path = pair.certificate.display().to_string();
@@ -251,22 +250,17 @@ impl PoolFiles {
         if parts == *before.parts() {
             return before.clone();
         }
-        Self::client(&self.at, parts, before, findings)
+        self.client(parts, before, findings)
     }
 
     /// A client of these parts; with the CAs from before, if the new ones cannot be used.
-    fn client(
-        at: &str,
-        mut parts: ClientParts,
-        before: &Arc<Client>,
-        findings: &mut Findings,
-    ) -> Arc<Client> {
+    fn client(&self, mut parts: ClientParts, before: &Arc<Client>, findings: &mut Findings) -> Arc<Client> {
         loop {
             let error = match Client::new(parts.clone()) {
                 Ok(client) => return client,
                 Err(error) => error,
             };
-            findings.tell(at, &client_fault(&error));
+            findings.tell(&self.at, &client_fault(&error, self));
             let roots = &before.parts().roots;
             match error {
                 ClientError::BadCa(_) | ClientError::NoSystemRoots(_) if parts.roots != *roots => {
@@ -278,14 +272,4 @@ impl PoolFiles {
             }
         }
     }
-}
-
-/// Which key is to blame that a client cannot be made.
-pub(crate) fn client_fault(error: &ClientError) -> Fault {
-    let (key, help) = match error {
-        ClientError::NoSystemRoots(_) => ("ca", "write `ca` with the path of a file"),
-        ClientError::BadCa(_) => ("ca", ""),
-        ClientError::BadIdentity(_) => ("certificate", ""),
-    };
-    Fault::new(key, Code::BadValue, error.to_string(), help)
 }

@@ -49,10 +49,19 @@ impl Authority {
     }
 
     pub(crate) fn sign_within(&self, names: &[&str], from: (i32, u8, u8), until: (i32, u8, u8)) -> Made {
+        self.sign_with(names, |params| {
+            params.not_before = date_time_ymd(from.0, from.1, from.2);
+            params.not_after = date_time_ymd(until.0, until.1, until.2);
+        })
+    }
+
+    /// One that is good from 2024 to 2028, unless the change is about that.
+    pub(crate) fn sign_with(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Made {
         let key = KeyPair::generate().unwrap();
         let mut params = params(names);
-        params.not_before = date_time_ymd(from.0, from.1, from.2);
-        params.not_after = date_time_ymd(until.0, until.1, until.2);
+        params.not_before = date_time_ymd(2024, 1, 1);
+        params.not_after = date_time_ymd(2028, 1, 1);
+        change(&mut params);
         let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
         Made { certificate, key: key.serialize_pem() }
     }

@@ -147,7 +147,7 @@ fn every_key_about_the_tls_of_a_listener_is_told() {
         )
     };
     let a = "{ certificate: DIR/a.pem, key: DIR/a.key }";
-    let off = text("redirect_to_https: 8443");
+    let off = text("redirect_to_https: 9443");
     let small = text(&format!("tls: {{ certificates: [{a}] }}"));
     let large = text(&format!(
         "tls: {{ certificates: [{a}, {{ directory: DIR/more }}], default: b.org, policy: modern, unknown_name: refuse, \
@@ -157,7 +157,7 @@ fn every_key_about_the_tls_of_a_listener_is_told() {
     assert_eq!(
         tls_lines(&folder, &off, &small),
         [
-            "listener edge: redirect_to_https 8443 -> off",
+            "listener edge: redirect_to_https 9443 -> off",
             "listener edge: tls off -> on",
             "listener edge: certificate of a.org added (expires 2028-01-01)",
         ]
@@ -167,7 +167,7 @@ fn every_key_about_the_tls_of_a_listener_is_told() {
         [
             "listener edge: hsts off -> `max-age=86400`",
             "listener edge: tls.certificates [DIR/a.pem] -> [DIR/a.pem, DIR/more/]",
-            "listener edge: tls.default the first -> b.org",
+            "listener edge: tls.default the first (DIR/a.pem) -> b.org (DIR/more/b.pem)",
             "listener edge: tls.policy intermediate -> modern",
             "listener edge: tls.unknown_name default -> refuse",
             "listener edge: tls.client off -> required",
@@ -182,7 +182,7 @@ fn every_key_about_the_tls_of_a_listener_is_told() {
     assert_eq!(
         tls_lines(&folder, &large, &other),
         [
-            "listener edge: tls.default b.org -> the first",
+            "listener edge: tls.default b.org (DIR/more/b.pem) -> the first (DIR/a.pem)",
             "listener edge: tls.client.ca DIR/ca.pem -> DIR/other.pem",
         ]
     );

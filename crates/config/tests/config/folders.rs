@@ -119,6 +119,54 @@ fn half_a_pair_is_a_warning() {
 }
 
 #[test]
+fn a_file_that_holds_nothing_of_use_is_a_warning() {
+    let (folder, authority) = (Folder::new(), Authority::new());
+    folder.pair("certs/a", &authority.sign(&["a.org"]));
+    folder.write("certs/b.pem", "");
+    folder.write("certs/c.crt", b"\x30\x82\x05\x10\x30\x82\x03\x03");
+    // A secret whose issuer does not know its CA has this one.
+    folder.write("certs/ca.crt", "");
+    let path = |name: &str| folder.path(name).display().to_string();
+    let expected = [
+        format!("`{}` holds neither a certificate nor a key: it is empty", path("certs/b.pem")),
+        format!("`{}` holds neither a certificate nor a key: it is DER, not PEM", path("certs/c.crt")),
+    ];
+    assert_eq!(warnings(&folder), expected.map(|message| ("unpaired", message)));
+}
+
+#[test]
+fn what_cannot_be_looked_at_in_a_folder_is_told_and_keeps_nothing_else_from_service() {
+    let (folder, authority) = (Folder::new(), Authority::new());
+    folder.pair("certs/a", &authority.sign(&["a.org"]));
+    // Not even root can follow these; to anybody else a closed folder is the same.
+    folder.link("lost", "certs/lost");
+    assert_eq!(names(&folder), ["a.org"]);
+    let [(code, message)] = &warnings(&folder)[..] else { panic!("{:?}", warnings(&folder)) };
+    assert_eq!(*code, "passed-over");
+    assert!(message.contains("certs/lost` cannot be read by the user "), "{message}");
+    folder.link("chain.pem", "certs/chain.pem");
+    assert_eq!(warnings(&folder).len(), 1, "nobody wants a companion");
+    folder.link("b.pem", "certs/b.pem");
+    folder.link("a.pem/c", "certs/nowhere.pem");
+    let problems = read(&folder).unwrap_err();
+    let found: Vec<_> = problems.iter().map(|problem| (problem.code.as_str(), &*problem.message)).collect();
+    assert!(matches!(found[..], [("unreadable", message)] if message.contains("b.pem")), "{found:?}");
+}
+
+#[test]
+fn companions_need_no_key() {
+    let (folder, authority) = (Folder::new(), Authority::new());
+    folder.pair("certs/a", &authority.sign(&["a.org"]));
+    for name in ["ca", "ca-bundle", "ca-chain", "cacert", "chain", "cert"] {
+        folder.write(&format!("certs/{name}.crt"), &authority.pem);
+    }
+    assert_eq!(names(&folder), ["a.org"]);
+    assert_eq!(warnings(&folder), []);
+    folder.write("certs/other.crt", &authority.pem);
+    assert_eq!(warnings(&folder).len(), 1);
+}
+
+#[test]
 fn each_pair_that_is_no_good_is_a_problem() {
     let (folder, authority) = (Folder::new(), Authority::new());
     folder.pair("certs/a", &authority.sign(&["a.org"]));

@@ -1,6 +1,7 @@
 //! Files that change under a plan: what is good is taken, what is not stays, and what did not change is the same.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use evenkeel_config::{Plan, parse_at};
 use evenkeel_tls::{Client, Identity, Server};
@@ -70,6 +71,23 @@ impl Scene {
         self.plan.pools[0].backends[backend].tls.as_ref().unwrap().client().clone()
     }
 
+    /// What a reload of the configuration would lose.
+    fn losses(&self) -> Vec<String> {
+        let folder = self.folder.0.path().to_str().unwrap();
+        let plan = parse_at(&TEXT.replace("DIR", folder), "test.yaml", &|_| None, now());
+        let plan = plan.unwrap_or_else(|problems| panic!("{problems}"));
+        let losses = plan.losses_at(&self.plan, now());
+        losses.into_iter().map(|text| text.replace(folder, "DIR")).collect()
+    }
+
+    /// That the default certificate of the first listener is in another file now.
+    fn expect_moved(&self, before: &Plan, name: &str, [old, new]: [&str; 2]) {
+        let [old, new] = [old, new].map(|file| self.folder.path(file).display().to_string());
+        let changes = self.plan.diff(before);
+        let expected = format!("listener edge: tls.default {name} ({old}) -> {name} ({new})");
+        assert!(changes.iter().any(|line| line == expected), "{changes:#?}");
+    }
+
     /// The first names of the first listener's certificates.
     fn names(&self) -> Vec<String> {
         let server = self.server(0);
@@ -118,12 +136,77 @@ fn a_good_certificate_does_not_give_way_to_one_that_has_expired() {
     scene.folder.pair("site", &scene.authority.sign_within(&["site.org"], (2020, 1, 1), (2021, 1, 1)));
     let problems = scene.reread();
     let beginning =
-        "listeners[0].tls.certificates[0].certificate: the new certificate in `DIR/site.pem` has expired";
+        "listeners[0].tls.certificates[0].certificate: the new certificate in `DIR/site.pem` expired on ";
     assert!(problems.len() == 1 && problems[0].starts_with(beginning), "{problems:?}");
     assert_eq!(scene.plan, before);
     scene.folder.pair("site", &scene.authority.sign_until(&["site.org"], (2027, 6, 1)));
     assert_eq!(scene.reread(), [""; 0]);
     assert_ne!(scene.plan, before);
+}
+
+#[test]
+fn a_good_certificate_does_not_give_way_to_one_that_is_not_valid_yet_until_it_is() {
+    let mut scene = Scene::new();
+    let before = scene.plan.clone();
+    scene.folder.pair("site", &scene.authority.sign_within(&["site.org"], (2027, 1, 1), (2029, 1, 1)));
+    let problems = scene.reread();
+    let beginning = "listeners[0].tls.certificates[0].certificate: the new certificate in `DIR/site.pem` is not valid \
+                     before 2027-01-01T00:00:00Z; ";
+    assert!(problems.len() == 1 && problems[0].starts_with(beginning), "{problems:?}");
+    assert_eq!(scene.plan, before);
+    let later = scene.plan.reread_at(now() + Duration::from_secs(365 * 86_400));
+    assert_eq!(later.problems, [""; 0]);
+    assert_ne!(later.plan, before);
+}
+
+#[test]
+fn a_reload_loses_what_serves_if_something_worse_is_there() {
+    let scene = Scene::new();
+    assert_eq!(scene.losses(), [""; 0]);
+    scene.folder.pair("site", &scene.authority.sign_within(&["site.org"], (2020, 1, 1), (2021, 1, 1)));
+    scene.folder.pair("more/b", &scene.authority.sign_within(&["b.org"], (2027, 1, 1), (2028, 1, 1)));
+    scene.folder.pair("me", &scene.authority.sign_within(&["me.internal"], (2020, 1, 1), (2021, 1, 1)));
+    std::fs::remove_file(scene.folder.path("more/a.key")).unwrap();
+    let losses = scene.losses();
+    let certificates = "listeners[0].tls.certificates";
+    let expected = [
+        format!("{certificates}[0].certificate: the new certificate in `DIR/site.pem` expired on "),
+        format!("{certificates}[1].directory: the new certificate in `DIR/more/b.pem` is not valid before "),
+        "pools.app.tls.certificate: the new certificate in `DIR/me.pem` expired on ".to_string(),
+        format!("{certificates}[1].directory: `DIR/more/a.key` cannot be read by the user "),
+    ];
+    assert_eq!(losses.len(), expected.len(), "{losses:#?}");
+    for (loss, beginning) in losses.iter().zip(expected) {
+        assert!(loss.starts_with(&beginning) && loss.contains("; put "), "{loss}");
+    }
+    // What was removed whole is no loss.
+    std::fs::remove_file(scene.folder.path("more/a.pem")).unwrap();
+    assert_eq!(scene.losses().len(), 3);
+}
+
+#[test]
+fn a_certificate_that_is_over_gives_way_to_any_other() {
+    let scene = Scene::new();
+    let later = now() + Duration::from_secs(10 * 365 * 86_400);
+    scene.folder.pair("site", &scene.authority.sign_within(&["site.org"], (2020, 1, 1), (2021, 1, 1)));
+    let reread = scene.plan.reread_at(later);
+    assert_eq!(reread.problems, [""; 0]);
+    assert_ne!(reread.plan, scene.plan);
+}
+
+#[test]
+fn what_backends_are_shown_does_not_give_way_to_what_is_not_valid() {
+    let mut scene = Scene::new();
+    let before = scene.plan.clone();
+    for (from, until, said) in
+        [((2020, 1, 1), (2021, 1, 1), "expired on "), ((2027, 1, 1), (2028, 1, 1), "is not valid")]
+    {
+        scene.folder.pair("me", &scene.authority.sign_within(&["me.internal"], from, until));
+        let problems = scene.reread();
+        let beginning = format!("pools.app.tls.certificate: the new certificate in `DIR/me.pem` {said}");
+        assert!(problems.len() == 1 && problems[0].starts_with(&beginning), "{problems:?}");
+        assert_eq!(scene.plan, before);
+    }
 }
 
 #[test]
@@ -141,12 +224,12 @@ fn a_bad_file_keeps_what_was_and_is_told_at_its_key() {
         "listeners[0].tls.certificates[0].key: the key in `DIR/site.key` is not that of",
         "listeners[0].tls.certificates[1].directory: `DIR/more/a.key` holds no private key",
         "listeners[0].tls.client.ca: `DIR/clients.pem` holds no CA certificate",
-        "listeners[0].tls.client.crl: the revocation list cannot be used",
+        "listeners[0].tls.client.crl: the revocation list in `DIR/clients.crl` cannot be used",
         "pools.app.tls.key: `DIR/me.key` cannot be read",
-        "pools.app.tls.ca: the CA certificates cannot be used",
+        "pools.app.tls.ca: the CA certificates in `DIR/ca.pem` cannot be used",
     ];
     for (problem, beginning) in problems.iter().zip(expected) {
-        assert!(problem.starts_with(beginning), "{problem}");
+        assert!(problem.starts_with(beginning) && problem.contains("; "), "{problem}");
     }
     assert_eq!(problems.len(), 6, "{problems:#?}");
     assert_eq!(scene.plan, before);
@@ -188,6 +271,54 @@ fn a_pair_that_is_gone_goes_unless_it_was_the_last() {
 }
 
 #[test]
+fn what_is_spoilt_in_a_folder_with_others_stays_as_it_was() {
+    let mut scene = Scene::new();
+    let both = scene.sign("both.org");
+    scene.folder.write("more/both.pem", both.certificate + &both.key);
+    assert_eq!(scene.reread(), [""; 0]);
+    let (before, names) = (scene.plan.clone(), ["site.org", "a.org", "b.org", "both.org"]);
+    assert_eq!(scene.names(), names);
+    // `cat fullchain privkey > both.pem` on a full disk; and half a pair, of which the certificate alone is no reason to talk.
+    scene.folder.write("more/both.pem", "");
+    std::fs::remove_file(scene.folder.path("more/a.key")).unwrap();
+    let problems = scene.reread();
+    let at = "listeners[0].tls.certificates[1].directory: ";
+    assert!(problems[0].starts_with(&format!("{at}`DIR/more/a.key` cannot be read")), "{problems:?}");
+    assert!(problems[0].ends_with("or remove what is left of it: `DIR/more/a.pem`"), "{problems:?}");
+    assert!(problems[1].starts_with(&format!("{at}`DIR/more/both.pem` holds no certificate: it is empty")));
+    assert_eq!((problems.len(), &scene.plan), (2, &before), "{problems:?}");
+    assert_eq!(scene.names(), names);
+    // Nobody looks at the certificate alone of these, since CAs are called so.
+    scene.folder.pair("more/chain", &scene.sign("chain.org"));
+    assert_eq!(scene.reread().len(), 2);
+    std::fs::remove_file(scene.folder.path("more/chain.key")).unwrap();
+    assert_eq!(scene.reread().len(), 3);
+    assert_eq!(scene.names(), ["site.org", "a.org", "b.org", "both.org", "chain.org"]);
+    for name in ["a.pem", "both.pem", "chain.pem"] {
+        std::fs::remove_file(scene.folder.path(&format!("more/{name}"))).unwrap();
+    }
+    assert_eq!(scene.reread(), [""; 0]);
+    assert_eq!(scene.names(), ["site.org", "b.org"]);
+}
+
+#[test]
+fn a_pair_that_moves_to_other_files_is_nothing_lost() {
+    let mut scene = Scene::new();
+    let names = ["site.org", "a.org", "b.org"];
+    // The key goes to a certificate of another ending, which comes first; then both go into one file.
+    scene.folder.write("more/a.crt", std::fs::read(scene.folder.path("more/a.pem")).unwrap());
+    assert_eq!(scene.reread(), [""; 0]);
+    assert_eq!(scene.names(), names);
+    let both = scene.sign("a.org");
+    scene.folder.write("more/a.pem", both.certificate + &both.key);
+    for name in ["a.crt", "a.key"] {
+        std::fs::remove_file(scene.folder.path(&format!("more/{name}"))).unwrap();
+    }
+    assert_eq!(scene.reread(), [""; 0]);
+    assert_eq!(scene.names(), names);
+}
+
+#[test]
 fn the_default_certificate_stays_the_default() {
     let mut scene = Scene::new();
     scene.folder.pair("site", &scene.sign("renamed.org"));
@@ -196,9 +327,24 @@ fn the_default_certificate_stays_the_default() {
     assert!(problems[0].starts_with("listeners[0].tls.default: no certificate is for `site.org` any more"));
     assert_eq!(scene.server(0).parts().default, 0);
     // Somebody else has the name now.
+    let before = scene.plan.clone();
     scene.folder.pair("more/a", &scene.sign("site.org"));
     assert_eq!(scene.reread(), [""; 0]);
     assert_eq!(scene.server(0).parts().default, 1);
+    scene.expect_moved(&before, "site.org", ["site.pem", "more/a.pem"]);
+}
+
+#[test]
+fn another_default_certificate_is_told() {
+    let mut scene = Scene::new();
+    let text = TEXT.replace("        - { certificate: DIR/site.pem, key: DIR/site.key }\n", "");
+    let text = text.replace("      default: site.org\n", "");
+    let text = text.replace("DIR", scene.folder.0.path().to_str().unwrap());
+    scene.plan = parse_at(&text, "test.yaml", &|_| None, now()).unwrap();
+    let before = scene.plan.clone();
+    scene.folder.pair("more/0", &scene.sign("new.org"));
+    assert_eq!(scene.reread(), [""; 0]);
+    scene.expect_moved(&before, "the first", ["more/a.pem", "more/0.pem"]);
 }
 
 #[test]
@@ -246,7 +392,7 @@ fn a_reload_takes_over_what_did_not_change() {
 #[test]
 fn what_expires_under_a_running_plan_is_a_warning_of_the_next_one() {
     let scene = Scene::new();
-    let later = now() + std::time::Duration::from_secs(3 * 365 * 86_400);
+    let later = now() + Duration::from_secs(3 * 365 * 86_400);
     let reread = scene.plan.reread_at(later);
     assert_eq!(reread.problems, [""; 0]);
     let warnings: Vec<(&str, &str)> =

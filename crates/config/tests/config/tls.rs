@@ -2,6 +2,7 @@
 
 use evenkeel_config::{Plan, Problems, parse_at, summary};
 use evenkeel_tls::{ClientCertificates, Policy, Roots, UnknownName, Verify};
+use rcgen::{BasicConstraints, DnType, ExtendedKeyUsagePurpose, IsCa};
 
 use crate::certificates::{Authority, Folder, Made, now, self_signed};
 
@@ -112,6 +113,24 @@ fn every_key_of_a_listener_has_its_effect() {
 }
 
 #[test]
+fn folders_are_told_without_a_look_at_them() {
+    let (folder, authority, made) = site();
+    for name in ["one/a", "one/b", "two/sub/c"] {
+        folder.pair(name, &made);
+    }
+    folder.write("three/ca.pem", &authority.pem);
+    let text = listener(
+        &folder,
+        "{ certificates: [{ certificate: DIR/one/a.pem, key: DIR/one/a.key }, { directory: DIR/two }], \
+         client: { ca: DIR/three/ca.pem } }",
+    );
+    let text = text.replace("[\"a:80\"]", "[\"https://a\"], tls: { ca: DIR/three/ca.pem }");
+    let plan = plan(&text.replace("DIR", folder.0.path().to_str().unwrap()));
+    drop(std::fs::remove_dir_all(folder.path("two")));
+    assert_eq!(plan.folders(), ["one", "two", "three"].map(|name| folder.path(name)));
+}
+
+#[test]
 fn clients_are_brought_to_https() {
     let (folder, ..) = site();
     let hsts = |keys: &str| {
@@ -120,13 +139,21 @@ fn clients_are_brought_to_https() {
     };
     assert_eq!(hsts("true").as_deref(), Some("max-age=31536000"));
     assert_eq!(hsts("off"), None);
+    assert_eq!(hsts("{ max_age: 0s }").as_deref(), Some("max-age=0"), "browsers forget it");
     assert_eq!(hsts("{ max_age: 730d }").as_deref(), Some("max-age=63072000"));
     let all = hsts("{ max_age: 365d, include_subdomains: true, preload: true }");
     assert_eq!(all.as_deref(), Some("max-age=31536000; includeSubDomains; preload"));
-    for (keys, port) in [("true", Some(443)), ("8443", Some(8443)), ("off", None)] {
+    for (keys, port) in [("true", Some(443)), ("9443", Some(9443)), ("off", None)] {
         let text = listener(&folder, &format!("off, redirect_to_https: {keys}"));
         assert_eq!(plan(&text).listeners[0].redirect_to_https, port, "{keys}");
     }
+}
+
+#[test]
+fn a_redirect_to_the_port_that_it_comes_from_is_a_problem_unless_somebody_else_speaks_https_there() {
+    let text = listener(&Folder::new(), "off, redirect_to_https: 8443");
+    check(&text, "conflict", "listeners[0].redirect_to_https", &["this very port", "`trusted_networks`"]);
+    plan(&format!("trusted_networks: [10.0.0.0/8]\n{text}"));
 }
 
 #[test]
@@ -201,6 +228,7 @@ fn a_file_that_is_no_good_says_how_to_mend_it() {
     folder.write("empty.pem", "\n");
     folder.write("broken.pem", "-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n");
     folder.write("junk.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    folder.write("broken.key", "-----BEGIN PRIVATE KEY-----\n!!!!\n-----END PRIVATE KEY-----\n");
     folder.write("large.pem", vec![b'x'; (1 << 20) + 1]);
     for (certificate, key, blamed, said) in [
         (
@@ -219,8 +247,14 @@ fn a_file_that_is_no_good_says_how_to_mend_it() {
         ("site.pem", "key.der", "key", &["DER", "openssl pkey -inform DER -in"]),
         ("site.csr", "site.key", "certificate", &["request for a certificate", "what the CA gave"]),
         ("empty.pem", "site.key", "certificate", &["empty.pem", "it is empty"]),
-        ("broken.pem", "site.key", "certificate", &["broken.pem", "not valid PEM"]),
-        ("junk.pem", "site.key", "certificate", &["junk.pem", "cannot be used"]),
+        (
+            "broken.pem",
+            "site.key",
+            "certificate",
+            &["broken.pem", "not valid PEM", "openssl x509 -in", "copy it again"],
+        ),
+        ("junk.pem", "site.key", "certificate", &["junk.pem", "cannot be used", "openssl x509 -in"]),
+        ("site.pem", "broken.key", "key", &["broken.key", "not valid PEM", "openssl pkey -in"]),
         ("large.pem", "site.key", "certificate", &["larger than 1 MiB"]),
         ("site.key", "site.pem", "certificate", &["swapped", "write `", "site.pem` as the certificate"]),
         ("", "site.key", "certificate", &["is a folder", "`directory` instead"]),
@@ -285,21 +319,52 @@ fn cas_and_revocation_lists_are_looked_at() {
     folder.write("ca.der", b"\x30\x82\x05\x10\x30\x82\x03\x03");
     folder.write("empty.pem", "");
     folder.write("junk.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    folder.write("broken.pem", "-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n");
+    folder.write("broken.crl", "-----BEGIN X509 CRL-----\n!!!!\n-----END X509 CRL-----\n");
     folder.write("junk.crl", "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n");
     folder.write("leaf.pem", &made.certificate);
     for (ca, crl, blamed, said) in [
         ("empty.pem", None, "ca", &["no CA certificate", "it is empty"][..]),
         ("ca.der", None, "ca", &["DER", "openssl x509 -inform DER"]),
         ("request.pem", None, "ca", &["request"]),
-        ("junk.pem", None, "ca", &["cannot be used"]),
+        (
+            "junk.pem",
+            None,
+            "ca",
+            &["in `", "/junk.pem` cannot be used", "openssl storeutl -certs", "copy them again"],
+        ),
+        ("broken.pem", None, "ca", &["/broken.pem` cannot be used: it is not valid PEM", "openssl storeutl"]),
         ("ca.pem", Some("ca.pem"), "crl", &["no revocation list", "X509 CRL"]),
         ("ca.pem", Some("empty.pem"), "crl", &["empty.pem"]),
-        ("ca.pem", Some("junk.crl"), "crl", &["revocation list cannot be used"]),
+        ("ca.pem", Some("junk.crl"), "crl", &["/junk.crl` cannot be used", "openssl crl -in", "from its CA"]),
+        (
+            "ca.pem",
+            Some("broken.crl"),
+            "crl",
+            &["/broken.crl` cannot be used: it is not valid PEM", "openssl crl"],
+        ),
     ] {
         let crl = crl.map_or(String::new(), |crl| format!(", crl: DIR/{crl}"));
         let text = listener(&folder, &format!("{{ {SITE}, client: {{ ca: DIR/{ca}{crl} }} }}"));
         check(&text, "bad-value", &format!("listeners[0].tls.client.{blamed}"), said);
     }
+}
+
+#[test]
+fn what_is_too_large_for_what_it_is_said_to_be_is_a_problem() {
+    let (folder, authority, _) = site();
+    let many = |bytes: usize| " ".repeat(bytes - 1) + "\n";
+    let list = authority.revocation_list().0;
+    folder.write("ca.pem", &authority.pem);
+    folder.write("large.pem", many(1 << 20) + &authority.pem);
+    folder.write("long.crl", many(1 << 22) + &list);
+    folder.write("large.crl", many(1 << 24) + &list);
+    let text = |ca: &str, crl: &str| {
+        listener(&folder, &format!("{{ {SITE}, client: {{ ca: DIR/{ca}, crl: DIR/{crl} }} }}"))
+    };
+    plan(&text("ca.pem", "long.crl"));
+    check(&text("large.pem", "long.crl"), "too-large", "listeners[0].tls.client.ca", &["larger than 1 MiB"]);
+    check(&text("ca.pem", "large.crl"), "too-large", "listeners[0].tls.client.crl", &["larger than 16 MiB"]);
 }
 
 #[test]
@@ -326,6 +391,102 @@ fn what_works_but_is_worth_a_look_is_a_warning() {
         warnings(&listener(&folder, both)),
         [("permissions", path.to_string()), ("duplicate-name", path.to_string())]
     );
+}
+
+/// Warnings of `one.pem` at a listener, and as what backends are shown: code and message of each.
+fn warnings_of(made: &Made) -> [Vec<(&'static str, String)>; 2] {
+    let (folder, authority, _) = site();
+    folder.pair("one", made);
+    folder.write("ca.pem", &authority.pem);
+    let one = "certificate: DIR/one.pem, key: DIR/one.key";
+    let at_listener = listener(&folder, &format!("{{ certificates: [{{ {one} }}] }}"));
+    let at_pool = pool(&folder, &format!("backends: [\"https://a\"], tls: {{ ca: DIR/ca.pem, {one} }}"));
+    [at_listener, at_pool].map(|text| {
+        let warnings = plan(&text).warnings;
+        let one = |warning: &evenkeel_config::Problem| {
+            let help = warning.help.clone().unwrap_or_default();
+            (warning.code.as_str(), format!("{}\n{help}", warning.message))
+        };
+        warnings.0.iter().map(one).collect()
+    })
+}
+
+#[test]
+fn a_certificate_for_another_use_is_a_warning() {
+    let authority = Authority::new();
+    let with_usages = |usages: &[ExtendedKeyUsagePurpose]| {
+        authority.sign_with(&["a.org"], |params| params.extended_key_usages = usages.to_vec())
+    };
+    use ExtendedKeyUsagePurpose::{Any, ClientAuth, ServerAuth};
+    for (usages, is_for) in [
+        (&[][..], [true, true]),
+        (&[ServerAuth, ClientAuth], [true, true]),
+        (&[Any], [true, true]),
+        (&[ServerAuth], [true, false]),
+        (&[ClientAuth], [false, true]),
+    ] {
+        let found = warnings_of(&with_usages(usages));
+        for ((found, is_right), lacking) in found.iter().zip(is_for).zip(["`serverAuth`", "`clientAuth`"]) {
+            match &found[..] {
+                [] if is_right => {}
+                [("purpose", message)] if !is_right => assert!(message.contains(lacking), "{message}"),
+                found => panic!("{usages:?}: {found:?}"),
+            }
+        }
+    }
+    let ca =
+        authority.sign_with(&["a.org"], |params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained));
+    let [at_listener, at_pool] = warnings_of(&ca);
+    assert!(
+        matches!(&at_listener[..], [("purpose", message)] if message.contains("is a CA's")),
+        "{at_listener:?}"
+    );
+    assert!(at_pool.is_empty(), "{at_pool:?}");
+}
+
+#[test]
+fn a_chain_that_ends_before_its_certificate_is_a_warning() {
+    let authority = Authority::new();
+    let leaf = authority.sign(&["a.org"]);
+    let behind = |until: (i32, u8, u8)| {
+        let issuer = authority.sign_with(&[], |params| {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params.distinguished_name.push(DnType::CommonName, "Issuer");
+            params.not_after = rcgen::date_time_ymd(until.0, until.1, until.2);
+        });
+        Made { certificate: leaf.certificate.clone() + &issuer.certificate, key: leaf.key.clone() }
+    };
+    for (until, code, said) in [
+        ((2026, 2, 1), "expired", "one.pem` expired on 2026-02-01"),
+        ((2026, 3, 10), "expires-soon", "one.pem` expires in 8 days, on 2026-03-10"),
+    ] {
+        for found in warnings_of(&behind(until)) {
+            let [(found, message)] = &found[..] else { panic!("{found:?}") };
+            assert!(*found == code && message.contains("Issuer` in the chain of `"), "{message}");
+            assert!(message.contains(said) && message.contains("put the chain there"), "{message}");
+        }
+    }
+    for found in warnings_of(&behind((2027, 1, 1))) {
+        assert!(found.is_empty(), "{found:?}");
+    }
+}
+
+#[test]
+fn many_warnings_hide_no_other() {
+    let (folder, authority, made) = site();
+    for index in 0..120 {
+        folder.write(&format!("certs/{index:03}.crt"), &made.certificate);
+    }
+    folder.pair("certs/site", &made);
+    folder.pair("old", &authority.sign_until(&["a.org"], (2026, 2, 1)));
+    let tls = "{ certificates: [{ directory: DIR/certs }, { certificate: DIR/old.pem, key: DIR/old.key }] }";
+    let text = listener(&folder, tls).replace("[\"a:80\"]", "[\"https://a\"], tls: { verify: off }");
+    let found = warnings(&text);
+    assert_eq!(found.len(), 122, "{found:?}");
+    for code in ["expired", "unverified"] {
+        assert!(found.iter().any(|(found, _)| *found == code), "{code} is missing");
+    }
+    assert!(plan(&text).warnings.0.to_string().ends_with("test.yaml: 122 warnings"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
-use rustls::pki_types::DnsName;
+use rustls::pki_types::{CertificateDer, DnsName};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
@@ -16,7 +16,7 @@ use crate::crypto::{provider, sha256};
 /// The sizes of RSA keys that TLS here uses, in bits.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
-/// What the leaf of a chain says.
+/// What the leaf of a chain says, and how long the rest of it is good.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
     /// DNS names that it is for, in lower case, in its order; `*.example.com` among them. From subjectAltName alone.
@@ -37,12 +37,35 @@ pub struct Facts {
     pub key: KeyKind,
     /// Whether it signed itself.
     pub is_self_signed: bool,
+    /// Whether it is a CA's, which may sign others.
+    pub is_ca: bool,
+    /// Whether it may be a server's; its extended key usage, if it has one, says so.
+    pub is_for_servers: bool,
+    /// Whether it may be a client's.
+    pub is_for_clients: bool,
+    /// Of those behind it in the chain the one that ends first. Roots do not count: nobody believes one for being sent.
+    pub first_issuer_to_end: Option<IssuerEnd>,
+}
+
+/// The end of a certificate that signed another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IssuerEnd {
+    /// Its subject, by RFC 4514.
+    pub subject: String,
+    /// Last moment of its validity.
+    pub not_after: SystemTime,
 }
 
 impl Facts {
-    /// Reads a leaf.
-    pub(super) fn read(der: &[u8], key: KeyKind) -> Result<Facts, IdentityError> {
+    /// Reads a chain, leaf first.
+    pub(super) fn read(
+        der: &[u8],
+        rest: &[CertificateDer<'static>],
+        key: KeyKind,
+    ) -> Result<Facts, IdentityError> {
         let leaf = parse(der).map_err(IdentityError::BadCertificate)?;
+        // One that cannot be read is no reason to refuse it here: clients judge it.
+        let usage = leaf.extended_key_usage().ok().flatten().map(|extension| extension.value);
         let mut facts = Facts {
             names: Vec::new(),
             addresses: Vec::new(),
@@ -53,6 +76,13 @@ impl Facts {
             fingerprint: sha256(der),
             key,
             is_self_signed: signed_itself(&leaf),
+            is_ca: leaf.is_ca(),
+            is_for_servers: usage.is_none_or(|usage| usage.any || usage.server_auth),
+            is_for_clients: usage.is_none_or(|usage| usage.any || usage.client_auth),
+            first_issuer_to_end: rest
+                .iter()
+                .filter_map(|der| issuer_end(der))
+                .min_by_key(|end| end.not_after),
         };
         facts.add_names(&leaf);
         Ok(facts)
@@ -72,6 +102,13 @@ impl Facts {
             }
         }
     }
+}
+
+fn issuer_end(der: &[u8]) -> Option<IssuerEnd> {
+    let issuer = parse(der).ok()?;
+    let is_root = issuer.subject().as_raw() == issuer.issuer().as_raw();
+    let not_after = moment(issuer.validity().not_after);
+    (!is_root).then(|| IssuerEnd { subject: name::to_text(issuer.subject()), not_after })
 }
 
 /// Whether a certificate signed itself.

@@ -1,10 +1,15 @@
 //! New files that are no good: what was read before serves, and somebody is told what mends them.
 
+use std::fs;
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use evenkeel_tests::backend::Script;
-use evenkeel_tests::certificates::Certificate;
+use evenkeel_tests::certificates::{Certificate, Validity, Wish};
+use evenkeel_tests::client::Client;
 use evenkeel_tests::wait;
+use rustix::process::Signal;
 
 use super::renewals::{presented, rename_over, wait_for};
 use super::rig::{Front, NAMES, Place, Words};
@@ -74,6 +79,102 @@ fn bad_new_files_keep_the_old_ones_serving_until_they_are_mended() {
     wait_for(&front, "other", &other);
     wait_for_successful(&front, 1.0);
     front.event("every certificate file is good again");
+}
+
+/// Asks for a reload that has to be refused; what is said of it.
+#[track_caller]
+fn refused_reload(front: &Front, words: Words<'_>) -> String {
+    let text = front.place.configuration(&front.backend, words);
+    let metrics = front.evenkeel.reload(&text);
+    assert_eq!(metrics.sum("evenkeel_config_last_reload_successful", &[]), 0.0);
+    front.event("configuration refused; the previous one goes on");
+    front.evenkeel.output()
+}
+
+#[test]
+fn a_pair_of_a_folder_that_is_spoilt_serves_on_until_all_of_it_is_removed() {
+    let place = Place::new();
+    let folder = place.path().join("certs");
+    fs::create_dir(&folder).unwrap();
+    for name in ["a.pem", "b.pem"] {
+        fs::write(folder.join(name), place.authority.server(&[name]).both()).unwrap();
+    }
+    let listeners = format!(
+        "  - {{ name: folder, address: \"127.0.0.1:0\", tls: {{ certificates: [{{ directory: \"{}\" }}], unknown_name: refuse }} }}\n",
+        folder.display()
+    );
+    let words = Words { listeners: &listeners, ..Words::default() };
+    let front = Front::at(place, Script::Echo, words);
+    let address = front.evenkeel.listener("folder");
+    let serves = |name: &str| Client::try_secure(address, &front.client().name(name)).is_ok();
+    assert!(serves("a.pem") && serves("b.pem"));
+    // As a full disk leaves it.
+    fs::write(folder.join("a.pem"), "").unwrap();
+    wait_for_successful(&front, 0.0);
+    let told = problem(&front, "a.pem");
+    assert!(told.contains("certificates[0].directory: ") && told.contains("it is empty"), "{told}");
+    assert!(told.contains("remove what is left of it"), "{told}");
+    let end = "evenkeel_tls_certificate_not_after_timestamp_seconds";
+    assert!(front.evenkeel.metrics().sum(end, &[("listener", "folder"), ("certificate", "a.pem")]) > 0.0);
+    assert!(serves("a.pem") && serves("b.pem"));
+    assert!(refused_reload(&front, words).contains("it is empty"));
+    assert!(serves("a.pem"));
+    assert_eq!(front.evenkeel.metrics().sum(SUCCESSFUL, &[]), 0.0);
+    fs::remove_file(folder.join("a.pem")).unwrap();
+    wait::until_true(IN_TIME, "what was removed to be gone", || !serves("a.pem"));
+    wait_for_successful(&front, 1.0);
+    assert!(serves("b.pem"));
+}
+
+#[test]
+fn a_good_certificate_gives_way_to_no_expired_one_neither_by_itself_nor_by_sighup() {
+    let front = Front::start("");
+    let before = presented(&front, "edge");
+    let expired = front.place.authority.sign(&Wish::new(&NAMES).validity(Validity::Expired));
+    rename_over(&front.place.files.key, &expired.key);
+    rename_over(&front.place.files.certificate, &expired.chain);
+    wait_for_successful(&front, 0.0);
+    assert!(problem(&front, &front.place.file("site.crt")).contains("; the one that serves is valid"));
+    let said = refused_reload(&front, Words::default());
+    assert!(said.contains("the new certificate in"), "{said}");
+    assert_eq!(presented(&front, "edge"), before);
+    assert_eq!(front.evenkeel.metrics().sum(SUCCESSFUL, &[]), 0.0);
+}
+
+fn make_fifo(path: &Path) {
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
+#[test]
+fn a_reload_that_hangs_is_refused_and_the_next_one_is_taken() {
+    let front = Front::start("");
+    let mut open = front.connect();
+    let file = front.evenkeel.folder().join("evenkeel.yaml");
+    let good = fs::read_to_string(&file).unwrap();
+    // Opening it waits for somebody who writes, as a file system that hangs does.
+    fs::remove_file(&file).unwrap();
+    make_fifo(&file);
+    front.evenkeel.signal(Signal::HUP);
+    assert_eq!(open.get("/").status, 200);
+    wait::until_true(Duration::from_secs(60), "the reload to be given up", || {
+        front.evenkeel.metrics().sum("evenkeel_config_last_reload_successful", &[]) == 0.0
+    });
+    let said = front.evenkeel.output();
+    assert!(
+        said.contains("the configuration could not be read within 30s; their file system hangs"),
+        "{said}"
+    );
+    assert!(said.contains(&format!("`ls -l` with `{}`, `{}`", file.display(), front.place.path().display())));
+    rename_over(&file, &good);
+    front.evenkeel.signal(Signal::HUP);
+    wait::until_true(IN_TIME, "the next reload", || {
+        front.evenkeel.metrics().sum("evenkeel_config_last_reload_successful", &[]) == 1.0
+    });
+    let new = front.place.authority.server(&NAMES);
+    rename_over(&front.place.files.key, &new.key);
+    rename_over(&front.place.files.certificate, &new.chain);
+    wait_for(&front, "edge", &new);
+    assert_eq!(open.get("/").status, 200);
 }
 
 #[test]

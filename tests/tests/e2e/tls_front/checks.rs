@@ -141,17 +141,7 @@ fn a_key_that_everybody_may_read_is_a_warning_and_one_that_we_may_not_a_problem(
     // Nobody is allowed to read it; the one who runs the tests may be allowed everything.
     fs::set_permissions(key, Permissions::from_mode(0o000)).unwrap();
     let file = write(&place, &place.entry("site"));
-    let mut command = Command::new(tool("setpriv"));
-    command.args(["--bounding-set", "-all", "--inh-caps", "-all", "--no-new-privs"]);
-    if rustix::process::geteuid().is_root() {
-        // The program may stand where only root comes.
-        let program = place.path().join("evenkeel");
-        fs::copy(balancer::program(), &program).unwrap();
-        fs::set_permissions(place.path(), Permissions::from_mode(0o755)).unwrap();
-        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(program);
-    } else {
-        command = balancer::command();
-    }
+    let command = as_nobody(&place);
     let said = run(command, &file);
     let wanted = [
         "evenkeel.yaml:4:",
@@ -163,9 +153,57 @@ fn a_key_that_everybody_may_read_is_a_warning_and_one_that_we_may_not_a_problem(
     expect(&said, 1, &wanted);
 }
 
+/// The program, run by somebody who may read only what everybody may, if root runs the tests.
+fn as_nobody(place: &Place) -> Command {
+    if !rustix::process::geteuid().is_root() {
+        return balancer::command();
+    }
+    let mut command = Command::new(tool("setpriv"));
+    command.args(["--bounding-set", "-all", "--inh-caps", "-all", "--no-new-privs"]);
+    // The program may stand where only root comes.
+    let program = place.path().join("evenkeel");
+    fs::copy(balancer::program(), &program).unwrap();
+    fs::set_permissions(place.path(), Permissions::from_mode(0o755)).unwrap();
+    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(program);
+    command
+}
+
+#[test]
+fn a_closed_folder_in_a_folder_is_a_warning_and_links_into_one_are_problems() {
+    let place = Place::new();
+    let (certs, closed) = (place.path().join("certs"), place.path().join("certs/lost+found"));
+    fs::create_dir_all(&closed).unwrap();
+    for name in ["site.crt", "site.key"] {
+        fs::copy(place.file(name), certs.join(name)).unwrap();
+        fs::set_permissions(certs.join(name), Permissions::from_mode(0o644)).unwrap();
+    }
+    fs::set_permissions(&closed, Permissions::from_mode(0o000)).unwrap();
+    let file = write(&place, &format!("{{ directory: \"{}\" }}", certs.display()));
+    let said = run(as_nobody(&place), &file);
+    let help = format!(":rx {}`", closed.display());
+    expect(
+        &said,
+        0,
+        &["warning[passed-over]", "certificates[0].directory", "lost+found", "setfacl -m u:", &help],
+    );
+    // As certbot's `live`, where `archive` is closed.
+    for name in ["fullchain.pem", "privkey.pem"] {
+        std::os::unix::fs::symlink(closed.join(name), certs.join(name)).unwrap();
+    }
+    let said = run(as_nobody(&place), &file);
+    expect(&said, 1, &["error[unreadable]", "fullchain.pem` cannot be read", "Permission denied"]);
+    fs::set_permissions(&closed, Permissions::from_mode(0o700)).unwrap();
+}
+
 #[test]
 fn a_start_refuses_what_check_refuses_and_logs_what_it_warns_of() {
     let place = Place::new();
+    fs::rename(&place.files.key, place.file("site.key.gone")).unwrap();
+    let mut command = balancer::command();
+    command.args(["run", "-c", &write(&place, &place.entry("site"))]);
+    let Output { status, stderr, .. } = run_within(Duration::from_secs(20), command, "");
+    let said = (status.code(), String::from_utf8(stderr).unwrap());
+    expect(&said, 1, &["error[unreadable]", "certificates[0].key", "No such file"]);
     place.authority.sign(&Wish::new(&NAMES).validity(Validity::Expired)).write(place.path(), "site");
     let front = super::rig::Front::at(place, evenkeel_tests::backend::Script::Echo, Default::default());
     let logged = evenkeel_tests::wait::until(balancer::SOON, "the warning in the log", || {

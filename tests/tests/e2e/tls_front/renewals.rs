@@ -3,9 +3,11 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use evenkeel_tests::backend::Script;
+use evenkeel_tests::balancer::workspace;
 use evenkeel_tests::certificates::{Authority, Certificate, Wish};
 use evenkeel_tests::client::Client;
 use evenkeel_tests::tls_client::TlsClient;
@@ -158,8 +160,66 @@ fn who_is_believed_is_read_again_too() {
     };
     let [of_old, of_new] = [show(&old), show(&new)];
     assert!(is_in(&of_old) && !is_in(&of_new));
+    let generation = || front.evenkeel.metrics().sum("evenkeel_config_generation", &[]);
+    let before = generation();
     rename_over(&ca, &new.pem());
     wait::until_true(IN_TIME, "the new authority to be believed", || is_in(&of_new));
     assert!(!is_in(&of_old));
     front.event("certificates reloaded");
+    assert_eq!(generation(), before + 1.0);
+}
+
+#[test]
+fn a_new_revocation_list_is_read_by_itself() {
+    let place = Place::new();
+    let members = Authority::new("members");
+    let [first, second] = ["first", "second"].map(|name| members.sign(&Wish::client(name)));
+    let ca = members.write(place.path(), "members");
+    let list = place.path().join("members.crl");
+    fs::write(&list, members.revocations(&[&first])).unwrap();
+    let tls = format!("client: {{ ca: \"{}\", crl: \"{}\" }}", ca.display(), list.display());
+    let front = Front::at(place, Script::Echo, Words { tls: &tls, ..Words::default() });
+    let client = front.client().certificate(&second);
+    let is_in =
+        || Client::try_secure(front.address(), &client).and_then(|mut client| client.try_get("/")).is_ok();
+    assert!(is_in());
+    rename_over(&list, &members.revocations(&[&first, &second]));
+    wait::until_true(IN_TIME, "the new list to be heeded", || !is_in());
+}
+
+/// The hook for certbot in `docs/operations.md`, for another folder and a group that is there.
+fn hook(certs: &Path) -> String {
+    let manual = workspace().join("docs/operations.md");
+    let manual = fs::read_to_string(manual).unwrap();
+    let lines =
+        manual.lines().skip_while(|line| *line != "    #!/bin/sh").take_while(|line| !line.is_empty());
+    let script: Vec<&str> = lines.map(str::trim_start).collect();
+    assert!(script.len() > 3, "there is no hook in the manual");
+    let group = rustix::process::getegid().as_raw().to_string();
+    let script = script.join("\n").replace("-g ssl-cert", &format!("-g {group}"));
+    script.replace("/etc/evenkeel/certs", certs.to_str().unwrap())
+}
+
+#[test]
+fn what_the_manuals_hook_for_certbot_hands_over_is_served() {
+    let place = Place::new();
+    let (letsencrypt, certs) = (place.path().join("letsencrypt"), place.path().join("certs"));
+    let hand_over = |number: u32, certificate: &Certificate| {
+        renew_lineage(&letsencrypt, number, certificate);
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(hook(&certs)).env("RENEWED_LINEAGE", letsencrypt.join("live/a.test"));
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    let [first, second] = [(); 2].map(|()| place.authority.server(&NAMES));
+    hand_over(1, &first);
+    let listeners = format!(
+        "  - {{ name: handed, address: \"127.0.0.1:0\", tls: {{ certificates: [{{ directory: \"{}\" }}] }} }}\n",
+        certs.display()
+    );
+    let front = Front::at(place, Script::Echo, Words { listeners: &listeners, ..Words::default() });
+    assert_eq!(presented(&front, "handed"), first.leaf());
+    hand_over(2, &second);
+    wait_for(&front, "handed", &second);
+    assert_eq!(front.evenkeel.metrics().sum("evenkeel_tls_files_last_reload_successful", &[]), 1.0);
 }

@@ -1,0 +1,145 @@
+//! What serves does not give way to something worse: to a certificate that is not valid now, or to what is left of a pair.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use evenkeel_tls::Identity;
+
+use super::carry::client;
+use super::pair::Pair;
+use super::read::{Fault, leads_nowhere};
+use super::source::Source;
+use crate::Plan;
+use crate::moment::show_moment;
+use crate::problem::Code;
+
+impl Plan {
+    /// What serves in `before` and would give way to something worse here, each with where it is configured and how to mend it.
+    pub fn losses(&self, before: &Plan) -> Vec<String> {
+        self.losses_at(before, SystemTime::now())
+    }
+
+    /// The same, at another time.
+    pub fn losses_at(&self, before: &Plan, now: SystemTime) -> Vec<String> {
+        // One file may serve twice, and have been renewed in one place alone.
+        let valid = before.held().filter(|held| is_valid(held.identity, now));
+        let serving: HashMap<&Path, &Identity> =
+            valid.map(|held| (&*held.pair.certificate, held.identity)).collect();
+        let worse = self.held().filter_map(|Held { at, key, pair, identity }| {
+            let serving = serving.get(&*pair.certificate)?;
+            Some(worse(pair, key, identity, serving, now)?.text(at))
+        });
+        let mut losses: Vec<String> = worse.collect();
+        for source in self.sources() {
+            let pairs: Vec<&Pair> = source.pairs.iter().collect();
+            for same in before.sources().filter(|other| other.origin == source.origin) {
+                let faults =
+                    remains(&same.pairs, &pairs).into_iter().filter_map(|pair| read_again(pair).err());
+                losses.extend(faults.map(|fault| fault.text(&source.at)));
+            }
+        }
+        // Two listeners may have the same folder.
+        let mut seen = HashSet::new();
+        losses.retain(|text| seen.insert(text.clone()));
+        losses
+    }
+
+    fn sources(&self) -> impl Iterator<Item = &Source> {
+        self.files.listeners.iter().flat_map(|files| &files.sources)
+    }
+
+    /// Every certificate, with its files.
+    fn held(&self) -> impl Iterator<Item = Held<'_>> {
+        let of_listeners = self.files.listeners.iter().flat_map(|files| {
+            let listener = self.listeners.iter().find(|listener| listener.name == files.name);
+            let tls = listener.and_then(|listener| listener.tls.as_ref());
+            let identities = tls.into_iter().flat_map(|tls| &tls.server.parts().identities);
+            let pairs =
+                files.sources.iter().flat_map(|source| source.pairs.iter().map(move |pair| (source, pair)));
+            pairs.zip(identities).map(|((source, pair), identity)| Held {
+                at: &source.at,
+                key: source.origin.key("certificate"),
+                pair,
+                identity,
+            })
+        });
+        let of_pools = self.files.pools.iter().filter_map(|files| {
+            let pool = self.pools.iter().find(|pool| pool.name == files.name)?;
+            let identity = client(pool)?.parts().identity.as_deref()?;
+            Some(Held { at: &files.at, key: "certificate", pair: files.identity.as_ref()?, identity })
+        });
+        of_listeners.chain(of_pools)
+    }
+}
+
+/// A certificate of a plan.
+struct Held<'a> {
+    /// Where it is configured, and the key there.
+    at: &'a str,
+    key: &'static str,
+    pair: &'a Pair,
+    identity: &'a Identity,
+}
+
+/// Why a certificate does not take the place of one from the same file: it is not valid now, and the other is.
+pub(crate) fn worse(
+    pair: &Pair,
+    key: &'static str,
+    new: &Identity,
+    serving: &Identity,
+    now: SystemTime,
+) -> Option<Fault> {
+    if is_valid(new, now) || !is_valid(serving, now) {
+        return None;
+    }
+    let path = pair.certificate.display();
+    let (code, what) = match new.facts().not_after < now {
+        true => (Code::Expired, format!("expired on {}", show_moment(new.facts().not_after))),
+        false => (Code::NotYetValid, format!("is not valid before {}", show_moment(new.facts().not_before))),
+    };
+    let message =
+        format!("the new certificate in `{path}` {what}; the one that serves is valid, and goes on");
+    let help = "put one there that is valid now; or wait, or look at the clock of this machine";
+    Some(Fault::new(key, code, message, help))
+}
+
+fn is_valid(identity: &Identity, now: SystemTime) -> bool {
+    (identity.facts().not_before..=identity.facts().not_after).contains(&now)
+}
+
+/// Those of a folder's pairs that are none any more, though something is left of them: a file that was emptied, or one
+/// half. Whoever wants a pair to go removes all of it.
+pub(crate) fn remains<'a>(before: &'a [Pair], now: &[&Pair]) -> Vec<&'a Pair> {
+    let used: HashSet<&PathBuf> = now.iter().flat_map(|pair| pair.paths()).collect();
+    let is_left = |pair: &&Pair| {
+        !pair.paths().any(|path| used.contains(path)) && pair.paths().any(|path| !is_gone(path))
+    };
+    before.iter().filter(is_left).collect()
+}
+
+/// Reads what is left of a pair of a folder: it may be whole again by now.
+pub(crate) fn read_again(pair: &Pair) -> Result<Arc<Identity>, Fault> {
+    pair.load().map_err(|fault| {
+        let left: Vec<String> = pair
+            .paths()
+            .filter(|path| fs::symlink_metadata(path).is_ok())
+            .map(|path| path.display().to_string())
+            .collect();
+        let help = match left.is_empty() {
+            // It cannot even be looked at, and the fault says how to change that.
+            true => fault.help,
+            false => {
+                let left = left.join("` and `");
+                format!("put all of the pair there, or remove what is left of it: `{left}`")
+            }
+        };
+        Fault { key: "directory", help, ..fault }
+    })
+}
+
+fn is_gone(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_err_and(|error| leads_nowhere(&error))
+}
