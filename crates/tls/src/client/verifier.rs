@@ -35,13 +35,14 @@ pub fn is_self_signed_peer(error: &Error) -> bool {
     matches!(error, Error::InvalidCertificate(CertificateError::Other(OtherError(why))) if why.is::<SelfSigned>())
 }
 
+/// Each backend has one of its own, so what is large is shared.
 #[derive(Clone, Debug)]
 pub(super) struct Verifier {
     /// `None`: whoever answers is believed.
     chains: Option<Arc<WebPkiServerVerifier>>,
     /// Certificates that are believed, and may be a backend's own.
-    given: Vec<CertificateDer<'static>>,
-    pins: Vec<Pin>,
+    given: Arc<[CertificateDer<'static>]>,
+    pins: Arc<[Pin]>,
     /// Brought forward to the end of each certificate that is believed for its validity; seconds since 1970.
     until: Arc<AtomicU64>,
 }
@@ -49,13 +50,13 @@ pub(super) struct Verifier {
 impl Verifier {
     pub(super) fn new(roots: &Roots, verify: Verify, pins: &[Pin]) -> Result<Self, ClientError> {
         let (chains, given) = match (verify, roots) {
-            (Verify::Off, _) => (None, Vec::new()),
-            (Verify::On, Roots::System(system)) => (Some(chains(super::parsable(system)?)?), Vec::new()),
+            (Verify::Off, _) => (None, Arc::default()),
+            (Verify::On, Roots::System(system)) => (Some(chains(super::parsable(system)?)?), Arc::default()),
             (Verify::On, Roots::Given(given)) => {
-                (Some(chains(store(given).map_err(ClientError::BadCa)?)?), given.clone())
+                (Some(chains(store(given).map_err(ClientError::BadCa)?)?), given.as_slice().into())
             }
         };
-        Ok(Verifier { chains, given, pins: pins.to_vec(), until: Arc::default() })
+        Ok(Verifier { chains, given, pins: pins.into(), until: Arc::default() })
     }
 
     /// The same, which notes for how long what it believes is valid.
