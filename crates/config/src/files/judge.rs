@@ -119,6 +119,6 @@ fn duplicates(facts: &Facts, path: &str, key: &'static str, taken: &mut Taken) -
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let message =
         format!("the certificate in `{path}` is for {names}{more}, like the one in {}", quoted(&first));
-    let help = "the first of them is shown; remove one of the two";
+    let help = "the first of them that is valid is shown; remove one of the two";
     Some(Fault::new(key, Code::DuplicateName, message, help))
 }

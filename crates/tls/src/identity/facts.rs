@@ -57,6 +57,11 @@ pub struct IssuerEnd {
 }
 
 impl Facts {
+    /// Whether the leaf is valid at this moment.
+    pub fn is_valid(&self, now: SystemTime) -> bool {
+        (self.not_before..=self.not_after).contains(&now)
+    }
+
     /// Reads a chain, leaf first.
     pub(super) fn read(
         der: &[u8],

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
@@ -70,20 +71,25 @@ impl Resolver {
     }
 }
 
-/// The first whose signatures the client can verify. If there is none, the first at all: TLS then fails by itself, and says
-/// why.
+/// The first whose signatures the client can verify and that is valid now: the old one may still lie beside the new. If none
+/// is valid, the first of the others. If the client can verify none, any: TLS then fails by itself, and says why.
 fn first_fit<'a>(
-    mut candidates: impl Iterator<Item = &'a Arc<Identity>>,
+    candidates: impl Iterator<Item = &'a Arc<Identity>>,
     hello: &ClientHello<'_>,
 ) -> Option<Arc<Identity>> {
-    let first = candidates.next()?;
-    let fits = |identity: &&Arc<Identity>| {
-        identity.certified_key().key.choose_scheme(hello.signature_schemes()).is_some()
-    };
-    if fits(&first) {
-        return Some(first.clone());
+    let now = SystemTime::now();
+    let (mut best, mut least_wrong) = (None, (true, true));
+    for identity in candidates {
+        let fits = identity.certified_key().key.choose_scheme(hello.signature_schemes()).is_some();
+        let wrong = (!fits, !identity.facts().is_valid(now));
+        if best.is_none() || wrong < least_wrong {
+            (best, least_wrong) = (Some(identity), wrong);
+        }
+        if wrong == (false, false) {
+            break;
+        }
     }
-    Some(candidates.find(fits).unwrap_or(first).clone())
+    best.cloned()
 }
 
 impl ResolvesServerCert for Resolver {

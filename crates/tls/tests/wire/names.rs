@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use evenkeel_tls::{Identity, Server, Session, UnknownName};
+use rcgen::date_time_ymd;
 
-use crate::authority::{Authority, ECDSA, RSA, server_parts};
+use crate::authority::{Authority, ECDSA, RSA, params, server_parts};
 use crate::ends::{Ends, Strange, connect, shake};
 
 /// Who answers a client that asks for this name, whatever that thinks of the certificate.
@@ -99,6 +100,24 @@ fn without_a_name_the_default_or_one_beside_it_is_shown() {
     let mut ours = Session::accept(&server).unwrap();
     let _ = shake(&mut connect(&Arc::new(config), "a.test"), &mut ours);
     assert_eq!(ours.identity(), Some(&rsa));
+}
+
+#[test]
+fn of_two_for_one_name_the_one_that_is_valid_is_shown() {
+    let ca = Authority::new("ca");
+    let of = |years: (i32, i32)| {
+        let mut params = params("leaf", &["a.test"]);
+        (params.not_before, params.not_after) = (date_time_ymd(years.0, 1, 1), date_time_ymd(years.1, 1, 1));
+        ca.sign(&params, ECDSA).identity(&[])
+    };
+    let (old, young) = (of((2000, 2020)), of((3000, 3001)));
+    let rsa = ca.issue_for(&["a.test"], RSA);
+    let server = Server::new(server_parts(vec![old.clone(), young.clone(), rsa.clone()])).unwrap();
+    for name in [Some("a.test"), None] {
+        assert_eq!(presented(&ca, &server, name), rsa, "{name:?}");
+    }
+    let server = Server::new(server_parts(vec![old.clone(), young])).unwrap();
+    assert_eq!(presented(&ca, &server, Some("a.test")), old, "none is, and the first is as good as any");
 }
 
 #[test]
