@@ -26,11 +26,10 @@ impl Plan {
     pub fn losses_at(&self, before: &Plan, now: SystemTime) -> Vec<String> {
         // One file may serve twice, and have been renewed in one place alone.
         let valid = before.held().filter(|held| is_valid(held.identity, now));
-        let serving: HashMap<&Path, &Identity> =
-            valid.map(|held| (&*held.pair.certificate, held.identity)).collect();
+        let serving =
+            Places::new(valid.map(|held| (held.pair, held.identity)), self.held().map(|held| held.pair));
         let worse = self.held().filter_map(|Held { at, key, pair, identity }| {
-            let serving = serving.get(&*pair.certificate)?;
-            Some(worse(pair, key, identity, serving, now)?.text(at))
+            Some(worse(pair, key, identity, serving.of(pair)?, now)?.text(at))
         });
         let mut losses: Vec<String> = worse.collect();
         for source in self.sources() {
@@ -84,7 +83,38 @@ struct Held<'a> {
     identity: &'a Identity,
 }
 
-/// Why a certificate does not take the place of one from the same file: it is not valid now, and the other is.
+/// What serves in whose place a pair comes: what is of the same certificate file, else what shares a file with it and has
+/// gone from its own. So `NAME.crt` takes the key from `NAME.pem`.
+#[derive(Debug)]
+pub(crate) struct Places<'a, T> {
+    by_certificate: HashMap<&'a Path, T>,
+    /// Those that have gone, by each of their files.
+    gone: HashMap<&'a Path, T>,
+}
+
+impl<'a, T: Copy> Places<'a, T> {
+    pub(crate) fn new<'b>(
+        before: impl Iterator<Item = (&'a Pair, T)>,
+        now: impl Iterator<Item = &'b Pair>,
+    ) -> Self {
+        let now: HashSet<&Path> = now.map(|pair| &*pair.certificate).collect();
+        let mut places = Places { by_certificate: HashMap::new(), gone: HashMap::new() };
+        for (pair, serving) in before {
+            places.by_certificate.insert(&pair.certificate, serving);
+            if !now.contains(&*pair.certificate) {
+                places.gone.extend(pair.paths().map(|path| (&**path, serving)));
+            }
+        }
+        places
+    }
+
+    pub(crate) fn of(&self, pair: &Pair) -> Option<T> {
+        let same = self.by_certificate.get(&*pair.certificate);
+        same.or_else(|| pair.paths().find_map(|path| self.gone.get(&**path))).copied()
+    }
+}
+
+/// Why a certificate does not take the place of another one: it is not valid now, and the other is.
 pub(crate) fn worse(
     pair: &Pair,
     key: &'static str,

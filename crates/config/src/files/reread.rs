@@ -194,9 +194,13 @@ impl Source {
             }
         }
         let before = self.pairs.iter().zip(before);
+        let places = keep::Places::new(
+            before.clone().map(|(pair, identity)| (pair, (pair, identity))),
+            loaded.found.iter().map(|(pair, _)| pair),
+        );
         let mut now = Vec::new();
         for (pair, result) in loaded.found {
-            let old = before.clone().find(|(old, _)| old.certificate == pair.certificate);
+            let old = places.of(&pair);
             let key = self.origin.key("certificate");
             match findings.better(&pair, key, result, old.map(|(_, identity)| identity)) {
                 Ok(identity) => now.push((pair, identity)),
