@@ -122,7 +122,7 @@ pub(crate) async fn take_files(node: &mut Node, reread: Reread, is_routine: bool
 pub(crate) fn miss_files(node: &Node, how_long: Duration) {
     let help = help_against_hanging(&node.plan.folders());
     let problem = format!("the files could not be read within {how_long:?}; {help}");
-    judge_files(node, vec![problem]);
+    tell_bad(node.files_state.missed(problem));
 }
 
 fn help_against_hanging(places: &[&Path]) -> String {
@@ -147,7 +147,11 @@ fn judge_files(node: &Node, problems: Vec<String>) {
         }
         return;
     }
-    for problem in node.files_state.rejected(problems) {
+    tell_bad(node.files_state.rejected(problems));
+}
+
+fn tell_bad(problems: Vec<String>) {
+    for problem in problems {
         tracing::error!(problem, "a certificate file is no good; what was read before serves");
     }
 }
