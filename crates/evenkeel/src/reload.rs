@@ -81,7 +81,8 @@ async fn read_within(
     let help = help_against_hanging(&places);
     let Some(reading) = readings.begin(move || read(&file, &before)) else {
         let why = "the configuration is not read, since earlier readings have not ended";
-        return Err(Refusal::Node(vec![format!("{why}; {help}")]));
+        let end = "if it never answers, only a restart of evenkeel ends them";
+        return Err(Refusal::Node(vec![format!("{why}; {help}; {end}")]));
     };
     match tokio::time::timeout(longest, reading).await {
         Ok(Ok(plan)) => plan,
@@ -234,6 +235,7 @@ mod tests {
         assert!(hangs.contains(&format!("`ls -l` with `{}`", hanging.display())), "{hangs}");
         let beginning = "the configuration is not read, since earlier readings have not ended";
         assert!(last.starts_with(beginning), "{last}");
+        assert!(last.ends_with("if it never answers, only a restart of evenkeel ends them"), "{last}");
     }
 
     #[test]
