@@ -366,6 +366,36 @@ fn an_expired_certificate_beside_one_of_the_same_key_that_stays_takes_nothing_fr
 }
 
 #[test]
+fn a_reload_loses_a_pair_that_is_there_but_was_not_found() {
+    let scene = Scene::new();
+    let key = std::fs::read(scene.folder.path("more/a.key")).unwrap();
+    std::fs::remove_file(scene.folder.path("more/a.key")).unwrap();
+    let without = scene.read(TEXT);
+    // As one that was being copied, or whose folder could not be listed for a moment.
+    scene.folder.write("more/a.key", key);
+    let losses = scene.losses_to(&without);
+    let beginning = "listeners[0].tls.certificates[1].directory: `DIR/more/a.pem` serves, but was not found in its folder";
+    assert!(losses.len() == 1 && losses[0].starts_with(beginning), "{losses:?}");
+    assert!(losses[0].contains("`ls DIR/more`") && losses[0].contains("reload again"), "{losses:?}");
+    assert!(losses[0].ends_with("or remove `DIR/more/a.pem` and `DIR/more/a.key`"), "{losses:?}");
+    assert_eq!(scene.losses(), [""; 0]);
+}
+
+#[test]
+fn a_pair_that_has_got_another_name_serves_once_and_is_nothing_lost() {
+    let mut scene = Scene::new();
+    scene.folder.pair("more/sub/c", &scene.sign("c.org"));
+    assert_eq!(scene.reread(), [""; 0]);
+    assert_eq!(scene.names(), ["site.org", "a.org", "b.org", "c.org"]);
+    // A folder is looked into under the first of its names.
+    scene.folder.link("sub", "more/A");
+    assert_eq!(scene.losses(), [""; 0]);
+    assert_eq!(scene.reread(), [""; 0]);
+    assert_eq!(scene.names(), ["site.org", "c.org", "a.org", "b.org"]);
+    assert_eq!(scene.plan.warnings.0.iter().count(), 0, "{}", scene.plan.warnings.0);
+}
+
+#[test]
 fn the_default_certificate_stays_the_default() {
     let mut scene = Scene::new();
     scene.folder.pair("site", &scene.sign("renamed.org"));
