@@ -31,6 +31,12 @@ impl Readings {
             read()
         }))
     }
+
+    /// Whether none is under way, nor left behind.
+    #[cfg(test)]
+    pub(crate) fn are_over(&self) -> bool {
+        self.0.available_permits() == MOST
+    }
 }
 
 #[cfg(test)]

@@ -79,14 +79,18 @@ async fn read_within(
 ) -> Result<Plan, Refusal> {
     let places: Vec<&Path> = std::iter::once(&*file).chain(before.folders()).collect();
     let help = help_against_hanging(&places);
-    let hangs = |why: String| Refusal::Node(vec![format!("{why}; {help}")]);
     let Some(reading) = readings.begin(move || read(&file, &before)) else {
-        return Err(hangs("the configuration is not read, since earlier readings have not ended".into()));
+        let why = "the configuration is not read, since earlier readings have not ended";
+        let end = "if it never answers, only a restart of evenkeel ends them";
+        return Err(Refusal::Node(vec![format!("{why}; {help}; {end}")]));
     };
     match tokio::time::timeout(longest, reading).await {
         Ok(Ok(plan)) => plan,
         Ok(Err(_)) => Err(Refusal::Node(vec![PANICKED.into()])),
-        Err(_) => Err(hangs(format!("the configuration could not be read within {longest:?}"))),
+        Err(_) => {
+            let why = format!("the configuration could not be read within {longest:?}");
+            Err(Refusal::Node(vec![format!("{why}; {help}")]))
+        }
     }
 }
 
@@ -118,7 +122,8 @@ pub(crate) async fn take_files(node: &mut Node, reread: Reread, is_routine: bool
 /// The files cannot be read, since their file system has not answered for so long.
 pub(crate) fn miss_files(node: &Node, how_long: Duration) {
     let help = help_against_hanging(&node.plan.folders());
-    judge_files(node, vec![format!("the files could not be read within {how_long:?}; {help}")]);
+    let problem = format!("the files could not be read within {how_long:?}; {help}");
+    tell_bad(node.files_state.missed(problem));
 }
 
 fn help_against_hanging(places: &[&Path]) -> String {
@@ -143,7 +148,11 @@ fn judge_files(node: &Node, problems: Vec<String>) {
         }
         return;
     }
-    for problem in node.files_state.rejected(problems) {
+    tell_bad(node.files_state.rejected(problems));
+}
+
+fn tell_bad(problems: Vec<String>) {
+    for problem in problems {
         tracing::error!(problem, "a certificate file is no good; what was read before serves");
     }
 }
@@ -211,13 +220,22 @@ mod tests {
             let read = read_within(longest, &readings, hanging.clone(), plan.clone()).await;
             read.expect_err("nobody writes it").to_string()
         };
-        let problem = refused().await;
+        let hangs = refused().await;
+        let mut last = hangs.clone();
+        while last == hangs {
+            last = refused().await;
+        }
+        // Lets all of them end, for the test would wait for their threads; not each has come to open it yet.
+        while !readings.are_over() {
+            drop(OpenOptions::new().read(true).write(true).open(&hanging).unwrap());
+            std::thread::yield_now();
+        }
         let beginning = "the configuration could not be read within 20ms; their file system hangs";
-        assert!(problem.starts_with(beginning), "{problem}");
-        assert!(problem.contains(&format!("`ls -l` with `{}`", hanging.display())), "{problem}");
-        while !refused().await.starts_with("the configuration is not read, since earlier readings") {}
-        // Lets all of them end, for the test would wait for their threads.
-        drop(OpenOptions::new().write(true).open(&hanging).unwrap());
+        assert!(hangs.starts_with(beginning), "{hangs}");
+        assert!(hangs.contains(&format!("`ls -l` with `{}`", hanging.display())), "{hangs}");
+        let beginning = "the configuration is not read, since earlier readings have not ended";
+        assert!(last.starts_with(beginning), "{last}");
+        assert!(last.ends_with("if it never answers, only a restart of evenkeel ends them"), "{last}");
     }
 
     #[test]

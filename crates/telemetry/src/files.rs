@@ -37,6 +37,15 @@ impl FilesState {
         news
     }
 
+    /// None could be read, so that what was wrong with them still is. Returns the problem if it is new.
+    pub fn missed(&self, problem: String) -> Vec<String> {
+        let mut problems = self.last().problems.to_vec();
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
+        self.rejected(problems)
+    }
+
     /// The last one.
     pub fn last(&self) -> LastReading {
         self.lock().clone()
@@ -83,6 +92,19 @@ mod tests {
         state.accepted();
         assert!(state.last().is_successful());
         assert_eq!(news_of(&[a]), [a], "after a good time it is news again");
+    }
+
+    #[test]
+    fn files_that_do_not_come_mend_none_of_those_that_are_bad() {
+        let state = FilesState::new();
+        let [a, late] = ["a.pem: no certificate", "the files could not be read"].map(str::to_string);
+        state.rejected(vec![a.clone()]);
+        for news in [std::slice::from_ref(&late), &[]] {
+            assert_eq!(state.missed(late.clone()), news);
+            assert_eq!(*state.last().problems, [a.clone(), late.clone()]);
+        }
+        assert_eq!(state.rejected(vec![a.clone()]), [""; 0], "the bad one is known");
+        assert_eq!(*state.last().problems, [a], "it hangs no more");
     }
 
     #[test]

@@ -61,7 +61,7 @@ pub(crate) fn judge_client(
 ) -> impl Iterator<Item = Fault> {
     let facts = identity.facts();
     let purpose = (!facts.is_for_clients).then(|| for_others("backends", "clientAuth", path, key));
-    validity(facts, path, key, now).into_iter().chain(purpose)
+    validity(facts, path, key, now).chain(purpose)
 }
 
 /// It is meant for another use than to be seen by these.
@@ -71,22 +71,24 @@ fn for_others(who: &str, usage: &str, path: &str, key: &'static str) -> Fault {
     Fault::new(key, Code::Purpose, message, help)
 }
 
-fn validity(facts: &Facts, path: &str, key: &'static str, now: SystemTime) -> Option<Fault> {
-    if now < facts.not_before {
-        let message =
-            format!("the certificate in `{path}` is not valid before {}", show_moment(facts.not_before));
-        let help = "look at the clock of this machine, or wait";
-        return Some(Fault::new(key, Code::NotYetValid, message, help));
-    }
-    let help = "renew it; its file is read again when it changes";
-    let leaf = end(&format!("the certificate in `{path}`"), facts.not_after, now).map(|it| (it, help));
-    let ((code, message), help) = leaf.or_else(|| {
-        let issuer = facts.first_issuer_to_end.as_ref()?;
+/// Of the certificate itself, and of the issuer that ends first: whoever renews one may not see to the other.
+fn validity(facts: &Facts, path: &str, key: &'static str, now: SystemTime) -> impl Iterator<Item = Fault> {
+    let own = match now < facts.not_before {
+        true => {
+            let message =
+                format!("the certificate in `{path}` is not valid before {}", show_moment(facts.not_before));
+            Some((Code::NotYetValid, message, "look at the clock of this machine, or wait"))
+        }
+        false => end(&format!("the certificate in `{path}`"), facts.not_after, now)
+            .map(|(code, message)| (code, message, "renew it; its file is read again when it changes")),
+    };
+    let issuers = facts.first_issuer_to_end.as_ref().and_then(|issuer| {
         let what = format!("{} in the chain of `{path}`", quoted(&issuer.subject));
         let help = "put the chain there that its CA hands out now; the file is read again when it changes";
-        Some((end(&what, issuer.not_after, now)?, help))
-    })?;
-    Some(Fault::new(key, code, message, help))
+        end(&what, issuer.not_after, now).map(|(code, message)| (code, message, help))
+    });
+    let found = own.into_iter().chain(issuers);
+    found.map(move |(code, message, help)| Fault::new(key, code, message, help))
 }
 
 fn end(what: &str, not_after: SystemTime, now: SystemTime) -> Option<(Code, String)> {

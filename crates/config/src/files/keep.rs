@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use evenkeel_tls::Identity;
 
+use super::ListenerFiles;
 use super::carry::client;
 use super::pair::Pair;
 use super::read::{Fault, leads_nowhere};
@@ -26,18 +27,23 @@ impl Plan {
     pub fn losses_at(&self, before: &Plan, now: SystemTime) -> Vec<String> {
         // One file may serve twice, and have been renewed in one place alone.
         let valid = before.held().filter(|held| is_valid(held.identity, now));
-        let serving: HashMap<&Path, &Identity> =
-            valid.map(|held| (&*held.pair.certificate, held.identity)).collect();
+        let serving =
+            Places::new(valid.map(|held| (held.pair, held.identity)), self.held().map(|held| held.pair));
         let worse = self.held().filter_map(|Held { at, key, pair, identity }| {
-            let serving = serving.get(&*pair.certificate)?;
-            Some(worse(pair, key, identity, serving, now)?.text(at))
+            Some(worse(pair, key, identity, serving.of(pair)?, now)?.text(at))
         });
         let mut losses: Vec<String> = worse.collect();
-        for source in self.sources() {
+        for (files, source) in self.sources() {
+            let identities = self.identities(files);
             let pairs: Vec<&Pair> = source.pairs.iter().collect();
-            for same in before.sources().filter(|other| other.origin == source.origin) {
+            for (_, same) in before.sources().filter(|(_, other)| other.origin == source.origin) {
                 let faults =
-                    remains(&same.pairs, &pairs).into_iter().filter_map(|pair| read_again(pair).err());
+                    remains(&same.pairs, &pairs).into_iter().filter_map(|pair| match read_again(pair) {
+                        // It has only got another name.
+                        Ok(identity) if identities.contains(&identity) => None,
+                        Ok(_) => Some(not_found(pair)),
+                        Err(fault) => Some(fault),
+                    });
                 losses.extend(faults.map(|fault| fault.text(&source.at)));
             }
         }
@@ -47,19 +53,24 @@ impl Plan {
         losses
     }
 
-    fn sources(&self) -> impl Iterator<Item = &Source> {
-        self.files.listeners.iter().flat_map(|files| &files.sources)
+    fn sources(&self) -> impl Iterator<Item = (&ListenerFiles, &Source)> {
+        let listeners = self.files.listeners.iter();
+        listeners.flat_map(|files| files.sources.iter().map(move |source| (files, source)))
+    }
+
+    /// Those of a listener, in the order of its pairs.
+    fn identities(&self, files: &ListenerFiles) -> &[Arc<Identity>] {
+        let listener = self.listeners.iter().find(|listener| listener.name == files.name);
+        let tls = listener.and_then(|listener| listener.tls.as_ref());
+        tls.map_or(&[], |tls| &tls.server.parts().identities)
     }
 
     /// Every certificate, with its files.
     fn held(&self) -> impl Iterator<Item = Held<'_>> {
         let of_listeners = self.files.listeners.iter().flat_map(|files| {
-            let listener = self.listeners.iter().find(|listener| listener.name == files.name);
-            let tls = listener.and_then(|listener| listener.tls.as_ref());
-            let identities = tls.into_iter().flat_map(|tls| &tls.server.parts().identities);
             let pairs =
                 files.sources.iter().flat_map(|source| source.pairs.iter().map(move |pair| (source, pair)));
-            pairs.zip(identities).map(|((source, pair), identity)| Held {
+            pairs.zip(self.identities(files)).map(|((source, pair), identity)| Held {
                 at: &source.at,
                 key: source.origin.key("certificate"),
                 pair,
@@ -84,7 +95,38 @@ struct Held<'a> {
     identity: &'a Identity,
 }
 
-/// Why a certificate does not take the place of one from the same file: it is not valid now, and the other is.
+/// What serves in whose place a pair comes: what is of the same certificate file, else what shares a file with it and has
+/// gone from its own. So `NAME.crt` takes the key from `NAME.pem`.
+#[derive(Debug)]
+pub(crate) struct Places<'a, T> {
+    by_certificate: HashMap<&'a Path, T>,
+    /// Those that have gone, by each of their files.
+    gone: HashMap<&'a Path, T>,
+}
+
+impl<'a, T: Copy> Places<'a, T> {
+    pub(crate) fn new<'b>(
+        before: impl Iterator<Item = (&'a Pair, T)>,
+        now: impl Iterator<Item = &'b Pair>,
+    ) -> Self {
+        let now: HashSet<&Path> = now.map(|pair| &*pair.certificate).collect();
+        let mut places = Places { by_certificate: HashMap::new(), gone: HashMap::new() };
+        for (pair, serving) in before {
+            places.by_certificate.insert(&pair.certificate, serving);
+            if !now.contains(&*pair.certificate) {
+                places.gone.extend(pair.paths().map(|path| (&**path, serving)));
+            }
+        }
+        places
+    }
+
+    pub(crate) fn of(&self, pair: &Pair) -> Option<T> {
+        let same = self.by_certificate.get(&*pair.certificate);
+        same.or_else(|| pair.paths().find_map(|path| self.gone.get(&**path))).copied()
+    }
+}
+
+/// Why a certificate does not take the place of another one: it is not valid now, and the other is.
 pub(crate) fn worse(
     pair: &Pair,
     key: &'static str,
@@ -110,8 +152,8 @@ fn is_valid(identity: &Identity, now: SystemTime) -> bool {
     (identity.facts().not_before..=identity.facts().not_after).contains(&now)
 }
 
-/// Those of a folder's pairs that are none any more, though something is left of them: a file that was emptied, or one
-/// half. Whoever wants a pair to go removes all of it.
+/// Those of a folder's pairs that are none any more, though something is left of them: a file that was emptied, one half, or
+/// all of it in a folder that cannot be looked into. Whoever wants a pair to go removes all of it.
 pub(crate) fn remains<'a>(before: &'a [Pair], now: &[&Pair]) -> Vec<&'a Pair> {
     let used: HashSet<&PathBuf> = now.iter().flat_map(|pair| pair.paths()).collect();
     let is_left = |pair: &&Pair| {
@@ -138,6 +180,26 @@ pub(crate) fn read_again(pair: &Pair) -> Result<Arc<Identity>, Fault> {
         };
         Fault { key: "directory", help, ..fault }
     })
+}
+
+/// Why a pair of a folder is lost that can be read.
+fn not_found(pair: &Pair) -> Fault {
+    let path = &pair.certificate;
+    let folder = path.parent().unwrap_or(path).display();
+    let files: Vec<String> = pair.paths().map(|path| format!("`{}`", path.display())).collect();
+    let message = format!("`{}` serves, but was not found in its folder", path.display());
+    let help = format!(
+        "see that `ls {folder}` lists it for the user of the service, and reload again; or remove {}",
+        files.join(" and ")
+    );
+    Fault::new("directory", Code::PassedOver, message, help)
+}
+
+/// Takes out what is left of a folder's pairs if another one serves the same: it has only got another name, as by a link.
+pub(crate) fn drop_doubles(now: &mut Vec<(Pair, Arc<Identity>)>, left: &[Pair]) {
+    let found = now.iter().filter(|(pair, _)| !left.contains(pair));
+    let found: Vec<Arc<Identity>> = found.map(|(_, identity)| identity.clone()).collect();
+    now.retain(|(pair, identity)| !left.contains(pair) || !found.contains(identity));
 }
 
 fn is_gone(path: &Path) -> bool {

@@ -184,19 +184,24 @@ impl Source {
         findings: &mut Findings,
     ) -> Vec<Arc<Identity>> {
         let mut loaded = self.origin.load();
+        let mut left = Vec::new();
         match &loaded.fault {
             Some(fault) => findings.tell(&self.at, fault),
             None => {
                 let found: Vec<&Pair> = loaded.found.iter().map(|(pair, _)| pair).collect();
-                let left = keep::remains(&self.pairs, &found);
-                loaded.found.extend(left.into_iter().map(|pair| (pair.clone(), keep::read_again(pair))));
+                left = keep::remains(&self.pairs, &found).into_iter().cloned().collect();
+                loaded.found.extend(left.iter().map(|pair| (pair.clone(), keep::read_again(pair))));
                 loaded.found.sort_by(|(one, _), (other, _)| one.cmp(other));
             }
         }
         let before = self.pairs.iter().zip(before);
+        let places = keep::Places::new(
+            before.clone().map(|(pair, identity)| (pair, (pair, identity))),
+            loaded.found.iter().map(|(pair, _)| pair),
+        );
         let mut now = Vec::new();
         for (pair, result) in loaded.found {
-            let old = before.clone().find(|(old, _)| old.certificate == pair.certificate);
+            let old = places.of(&pair);
             let key = self.origin.key("certificate");
             match findings.better(&pair, key, result, old.map(|(_, identity)| identity)) {
                 Ok(identity) => now.push((pair, identity)),
@@ -206,6 +211,7 @@ impl Source {
                 }
             }
         }
+        keep::drop_doubles(&mut now, &left);
         // A folder that has become empty is a mistake, or half of a change.
         if now.is_empty() {
             now.extend(before.map(|(pair, identity)| (pair.clone(), identity.clone())));

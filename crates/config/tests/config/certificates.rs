@@ -57,12 +57,23 @@ impl Authority {
 
     /// One that is good from 2024 to 2028, unless the change is about that.
     pub(crate) fn sign_with(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Made {
-        let key = KeyPair::generate().unwrap();
+        self.certify(&KeyPair::generate().unwrap(), names, change)
+    }
+
+    /// One that was over by 2021, for a key that has another one.
+    pub(crate) fn sign_old(&self, names: &[&str], made: &Made) -> Made {
+        self.certify(&KeyPair::from_pem(&made.key).unwrap(), names, |params| {
+            params.not_before = date_time_ymd(2020, 1, 1);
+            params.not_after = date_time_ymd(2021, 1, 1);
+        })
+    }
+
+    fn certify(&self, key: &KeyPair, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Made {
         let mut params = params(names);
         params.not_before = date_time_ymd(2024, 1, 1);
         params.not_after = date_time_ymd(2028, 1, 1);
         change(&mut params);
-        let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
+        let certificate = params.signed_by(key, &self.issuer).unwrap().pem();
         Made { certificate, key: key.serialize_pem() }
     }
 

@@ -71,11 +71,19 @@ impl Scene {
         self.plan.pools[0].backends[backend].tls.as_ref().unwrap().client().clone()
     }
 
+    fn read(&self, text: &str) -> Plan {
+        let text = text.replace("DIR", self.folder.0.path().to_str().unwrap());
+        let plan = parse_at(&text, "test.yaml", &|_| None, now());
+        plan.unwrap_or_else(|problems| panic!("{problems}"))
+    }
+
     /// What a reload of the configuration would lose.
     fn losses(&self) -> Vec<String> {
+        self.losses_to(&self.read(TEXT))
+    }
+
+    fn losses_to(&self, plan: &Plan) -> Vec<String> {
         let folder = self.folder.0.path().to_str().unwrap();
-        let plan = parse_at(&TEXT.replace("DIR", folder), "test.yaml", &|_| None, now());
-        let plan = plan.unwrap_or_else(|problems| panic!("{problems}"));
         let losses = plan.losses_at(&self.plan, now());
         losses.into_iter().map(|text| text.replace(folder, "DIR")).collect()
     }
@@ -316,6 +324,75 @@ fn a_pair_that_moves_to_other_files_is_nothing_lost() {
     }
     assert_eq!(scene.reread(), [""; 0]);
     assert_eq!(scene.names(), names);
+}
+
+#[test]
+fn a_certificate_that_is_no_good_takes_no_key_from_one_that_is() {
+    let mut scene = Scene::new();
+    let made = scene.sign("a.org");
+    scene.folder.pair("more/a", &made);
+    assert_eq!(scene.reread(), [""; 0]);
+    let before = scene.plan.clone();
+    let old = scene.authority.sign_old(&["a.org"], &made).certificate;
+    // Of `a.crt` and `a.pem` the first has the key.
+    for (content, said) in [
+        ("", "`DIR/more/a.crt` holds no certificate: it is empty"),
+        (&old[..old.len() / 2], "`DIR/more/a.crt`"),
+        (&*old, "the new certificate in `DIR/more/a.crt` expired on "),
+    ] {
+        scene.folder.write("more/a.crt", content);
+        for _ in 0..2 {
+            let problems = scene.reread();
+            let beginning = format!("listeners[0].tls.certificates[1].directory: {said}");
+            assert!(problems.len() == 1 && problems[0].starts_with(&beginning), "{problems:?}");
+            assert_eq!(scene.plan, before);
+        }
+    }
+    let losses = scene.losses();
+    assert!(losses.len() == 1 && losses[0].contains("the new certificate in `DIR/more/a.crt`"), "{losses:?}");
+    scene.folder.write("more/a.crt", &made.certificate);
+    assert_eq!((scene.reread(), scene.losses()), (Vec::new(), Vec::new()));
+}
+
+#[test]
+fn an_expired_certificate_beside_one_of_the_same_key_that_stays_takes_nothing_from_it() {
+    let scene = Scene::new();
+    let made = scene.sign("site.org");
+    scene.folder.pair("site", &made);
+    scene.folder.pair("old", &scene.authority.sign_old(&["old.org"], &made));
+    let site = "        - { certificate: DIR/site.pem, key: DIR/site.key }\n";
+    let text = TEXT.replace(site, &format!("{site}{}", site.replace("site.pem", "old.pem")));
+    assert_eq!(scene.losses_to(&scene.read(&text)), [""; 0]);
+}
+
+#[test]
+fn a_reload_loses_a_pair_that_is_there_but_was_not_found() {
+    let scene = Scene::new();
+    let key = std::fs::read(scene.folder.path("more/a.key")).unwrap();
+    std::fs::remove_file(scene.folder.path("more/a.key")).unwrap();
+    let without = scene.read(TEXT);
+    // As one that was being copied, or whose folder could not be listed for a moment.
+    scene.folder.write("more/a.key", key);
+    let losses = scene.losses_to(&without);
+    let beginning = "listeners[0].tls.certificates[1].directory: `DIR/more/a.pem` serves, but was not found in its folder";
+    assert!(losses.len() == 1 && losses[0].starts_with(beginning), "{losses:?}");
+    assert!(losses[0].contains("`ls DIR/more`") && losses[0].contains("reload again"), "{losses:?}");
+    assert!(losses[0].ends_with("or remove `DIR/more/a.pem` and `DIR/more/a.key`"), "{losses:?}");
+    assert_eq!(scene.losses(), [""; 0]);
+}
+
+#[test]
+fn a_pair_that_has_got_another_name_serves_once_and_is_nothing_lost() {
+    let mut scene = Scene::new();
+    scene.folder.pair("more/sub/c", &scene.sign("c.org"));
+    assert_eq!(scene.reread(), [""; 0]);
+    assert_eq!(scene.names(), ["site.org", "a.org", "b.org", "c.org"]);
+    // A folder is looked into under the first of its names.
+    scene.folder.link("sub", "more/A");
+    assert_eq!(scene.losses(), [""; 0]);
+    assert_eq!(scene.reread(), [""; 0]);
+    assert_eq!(scene.names(), ["site.org", "c.org", "a.org", "b.org"]);
+    assert_eq!(scene.plan.warnings.0.iter().count(), 0, "{}", scene.plan.warnings.0);
 }
 
 #[test]

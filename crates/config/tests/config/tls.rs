@@ -444,18 +444,21 @@ fn a_certificate_for_another_use_is_a_warning() {
     assert!(at_pool.is_empty(), "{at_pool:?}");
 }
 
+/// A certificate, and behind it one of an issuer that ends on this day.
+fn with_issuer(authority: &Authority, leaf: &Made, until: (i32, u8, u8)) -> Made {
+    let issuer = authority.sign_with(&[], |params| {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, "Issuer");
+        params.not_after = rcgen::date_time_ymd(until.0, until.1, until.2);
+    });
+    Made { certificate: leaf.certificate.clone() + &issuer.certificate, key: leaf.key.clone() }
+}
+
 #[test]
 fn a_chain_that_ends_before_its_certificate_is_a_warning() {
     let authority = Authority::new();
     let leaf = authority.sign(&["a.org"]);
-    let behind = |until: (i32, u8, u8)| {
-        let issuer = authority.sign_with(&[], |params| {
-            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-            params.distinguished_name.push(DnType::CommonName, "Issuer");
-            params.not_after = rcgen::date_time_ymd(until.0, until.1, until.2);
-        });
-        Made { certificate: leaf.certificate.clone() + &issuer.certificate, key: leaf.key.clone() }
-    };
+    let behind = |until| with_issuer(&authority, &leaf, until);
     for (until, code, said) in [
         ((2026, 2, 1), "expired", "one.pem` expired on 2026-02-01"),
         ((2026, 3, 10), "expires-soon", "one.pem` expires in 8 days, on 2026-03-10"),
@@ -468,6 +471,17 @@ fn a_chain_that_ends_before_its_certificate_is_a_warning() {
     }
     for found in warnings_of(&behind((2027, 1, 1))) {
         assert!(found.is_empty(), "{found:?}");
+    }
+}
+
+#[test]
+fn a_certificate_that_ends_soon_hides_no_issuer_that_has_ended() {
+    let authority = Authority::new();
+    let leaf = authority.sign_until(&["a.org"], (2026, 3, 10));
+    for found in warnings_of(&with_issuer(&authority, &leaf, (2026, 2, 1))) {
+        let [("expires-soon", own), ("expired", issuers)] = &found[..] else { panic!("{found:?}") };
+        assert!(own.starts_with("the certificate in `") && own.contains("renew it"), "{own}");
+        assert!(issuers.contains("Issuer` in the chain of `"), "{issuers}");
     }
 }
 

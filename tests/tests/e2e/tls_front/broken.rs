@@ -81,14 +81,16 @@ fn bad_new_files_keep_the_old_ones_serving_until_they_are_mended() {
     front.event("every certificate file is good again");
 }
 
-/// Asks for a reload that has to be refused; what is said of it.
+/// Asks for a reload that has to be refused; the problems of it, which the watch may have logged before.
 #[track_caller]
 fn refused_reload(front: &Front, words: Words<'_>) -> String {
     let text = front.place.configuration(&front.backend, words);
     let metrics = front.evenkeel.reload(&text);
     assert_eq!(metrics.sum("evenkeel_config_last_reload_successful", &[]), 0.0);
     front.event("configuration refused; the previous one goes on");
-    front.evenkeel.output()
+    let status = front.evenkeel.status();
+    let problems = status["last_reload"]["problems"].as_str();
+    problems.unwrap_or_else(|| panic!("it is refused without a reason: {status:#}")).to_owned()
 }
 
 #[test]
@@ -117,7 +119,8 @@ fn a_pair_of_a_folder_that_is_spoilt_serves_on_until_all_of_it_is_removed() {
     let end = "evenkeel_tls_certificate_not_after_timestamp_seconds";
     assert!(front.evenkeel.metrics().sum(end, &[("listener", "folder"), ("certificate", "a.pem")]) > 0.0);
     assert!(serves("a.pem") && serves("b.pem"));
-    assert!(refused_reload(&front, words).contains("it is empty"));
+    let said = refused_reload(&front, words);
+    assert!(said.contains("it is empty") && said.contains("remove what is left of it"), "{said}");
     assert!(serves("a.pem"));
     assert_eq!(front.evenkeel.metrics().sum(SUCCESSFUL, &[]), 0.0);
     fs::remove_file(folder.join("a.pem")).unwrap();
