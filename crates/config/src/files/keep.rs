@@ -39,8 +39,7 @@ impl Plan {
             for (_, same) in before.sources().filter(|(_, other)| other.origin == source.origin) {
                 let faults =
                     remains(&same.pairs, &pairs).into_iter().filter_map(|pair| match read_again(pair) {
-                        // It has only got another name.
-                        Ok(identity) if identities.contains(&identity) => None,
+                        Ok(identity) if is_succeeded(&identity, identities, now) => None,
                         Ok(_) => Some(not_found(pair)),
                         Err(fault) => Some(fault),
                     });
@@ -149,7 +148,7 @@ pub(crate) fn worse(
 }
 
 fn is_valid(identity: &Identity, now: SystemTime) -> bool {
-    (identity.facts().not_before..=identity.facts().not_after).contains(&now)
+    identity.facts().is_valid(now)
 }
 
 /// Those of a folder's pairs that are none any more, though something is left of them: a file that was emptied, one half, or
@@ -180,6 +179,13 @@ pub(crate) fn read_again(pair: &Pair) -> Result<Arc<Identity>, Fault> {
         };
         Fault { key: "directory", help, ..fault }
     })
+}
+
+/// Whether others serve in its place: the same under another name, or valid ones for each of its names.
+fn is_succeeded(identity: &Arc<Identity>, others: &[Arc<Identity>], now: SystemTime) -> bool {
+    let names = &identity.facts().names;
+    let has = |name| others.iter().any(|other| is_valid(other, now) && other.facts().names.contains(name));
+    others.contains(identity) || (!names.is_empty() && names.iter().all(has))
 }
 
 /// Why a pair of a folder is lost that can be read.

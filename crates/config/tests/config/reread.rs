@@ -382,6 +382,24 @@ fn a_reload_loses_a_pair_that_is_there_but_was_not_found() {
 }
 
 #[test]
+fn a_combined_file_beside_which_a_pair_for_its_names_is_put_is_nothing_lost() {
+    let mut scene = Scene::new();
+    let (old, renewed, other) = (scene.sign("c.org"), scene.sign("c.org"), scene.sign("other.org"));
+    scene.folder.write("more/c.pem", format!("{}{}", old.certificate, old.key));
+    assert_eq!(scene.reread(), [""; 0]);
+    let expired = scene.authority.sign_old(&["c.org"], &renewed).certificate;
+    scene.folder.write("more/c.key", &renewed.key);
+    for (certificate, lost) in [(&renewed.certificate, 0), (&expired, 1)] {
+        scene.folder.write("more/c.crt", certificate);
+        assert_eq!(scene.losses().len(), lost);
+    }
+    scene.folder.pair("more/c", &other);
+    std::fs::rename(scene.folder.path("more/c.pem"), scene.folder.path("more/c.crt")).unwrap();
+    scene.folder.write("more/c.pem", format!("{}{}", old.certificate, old.key));
+    assert_eq!(scene.losses().len(), 1, "nobody serves c.org");
+}
+
+#[test]
 fn a_pair_that_has_got_another_name_serves_once_and_is_nothing_lost() {
     let mut scene = Scene::new();
     scene.folder.pair("more/sub/c", &scene.sign("c.org"));
