@@ -87,7 +87,8 @@ impl Form {
             }
             Form::Der => format!("convert it: `openssl x509 -inform DER -in {path} -out cert.pem`"),
             Form::Request => "write the path of what the CA gave in return".into(),
-            Form::DerKey | Form::PublicKey | Form::Empty | Form::Other => {
+            Form::Empty => "put the certificate into it, or write the path of another file".into(),
+            Form::DerKey | Form::PublicKey | Form::Other => {
                 "write the path of a file with `-----BEGIN CERTIFICATE-----` in it".into()
             }
         }
