@@ -26,7 +26,7 @@ impl Plan {
     /// The same, at another time.
     pub fn losses_at(&self, before: &Plan, now: SystemTime) -> Vec<String> {
         // One file may serve twice, and have been renewed in one place alone.
-        let valid = before.held().filter(|held| is_valid(held.identity, now));
+        let valid = before.held().filter(|held| held.identity.facts().is_valid(now));
         let serving =
             Places::new(valid.map(|held| (held.pair, held.identity)), self.held().map(|held| held.pair));
         let worse = self.held().filter_map(|Held { at, key, pair, identity }| {
@@ -133,7 +133,7 @@ pub(crate) fn worse(
     serving: &Identity,
     now: SystemTime,
 ) -> Option<Fault> {
-    if is_valid(new, now) || !is_valid(serving, now) {
+    if new.facts().is_valid(now) || !serving.facts().is_valid(now) {
         return None;
     }
     let path = pair.certificate.display();
@@ -145,10 +145,6 @@ pub(crate) fn worse(
         format!("the new certificate in `{path}` {what}; the one that serves is valid, and goes on");
     let help = "put one there that is valid now; or wait, or look at the clock of this machine";
     Some(Fault::new(key, code, message, help))
-}
-
-fn is_valid(identity: &Identity, now: SystemTime) -> bool {
-    identity.facts().is_valid(now)
 }
 
 /// Those of a folder's pairs that are none any more, though something is left of them: a file that was emptied, one half, or
@@ -184,7 +180,8 @@ pub(crate) fn read_again(pair: &Pair) -> Result<Arc<Identity>, Fault> {
 /// Whether others serve in its place: the same under another name, or valid ones for each of its names.
 fn is_succeeded(identity: &Arc<Identity>, others: &[Arc<Identity>], now: SystemTime) -> bool {
     let names = &identity.facts().names;
-    let has = |name| others.iter().any(|other| is_valid(other, now) && other.facts().names.contains(name));
+    let has =
+        |name| others.iter().any(|other| other.facts().is_valid(now) && other.facts().names.contains(name));
     others.contains(identity) || (!names.is_empty() && names.iter().all(has))
 }
 
